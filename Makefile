@@ -1,0 +1,55 @@
+# One word per action.  Everything runs in .venv, which the first target that needs it creates.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Tests that run at once; each takes a core and up to a gigabyte.
+WORKERS ?= 2
+
+.PHONY: help install run demo test crash-matrix kill-test lint types imports format browser-test clean
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(STAMP)  ## create .venv and install Kracken with what it needs
+
+run: $(STAMP)      ## start everything: sandbox exchange, Prefect, worker, schedules (Ctrl-C stops it)
+	$(BIN)/kracken up $(ARGS)
+
+demo: $(STAMP)     ## the whole pipeline once, in a temporary home, a few minutes
+	$(BIN)/kracken demo $(ARGS)
+
+test: $(STAMP)     ## all tests that need nothing but pip
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+crash-matrix: $(STAMP)  ## ticks stopped at every single step, in more sequences of faults; `make test` takes a sample
+	$(BIN)/python -m pytest -n $(WORKERS) --every-step --hypothesis-profile=thorough tests/fault tests/property/execution $(ARGS)
+
+kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the middle of its ticks; four minutes
+	$(BIN)/python -m tests.e2e.kill_test $(ARGS)
+
+lint: $(STAMP)     ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)    ## static types
+	$(BIN)/mypy
+
+imports: $(STAMP)  ## the rules about who may import whom
+	$(BIN)/lint-imports
+
+format: $(STAMP)   ## put the code into house format
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+browser-test: $(STAMP)  ## the Prefect UI in a real browser (installs Debian's chromium where there is none)
+	command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+clean:           ## remove what a stack wrote here (.kracken); the virtual environment stays
+	rm -rf .kracken

@@ -1,0 +1,107 @@
+"""Door of the backtest room: candles of the lake in, reports and pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
+
+from kracken_tasks import wiring
+from kracken_tasks.analytics.embed import markdown_picture
+from kracken_tasks.backtest.rehearsal import Report
+from kracken_tasks.backtest.rehearsal import rehearse as rehearse_frame
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.settings import load_settings
+from kracken_tasks.task_policy import LOCAL_COMPUTE
+
+StrategyName = Literal["ensemble", "sma_cross"]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestJob:
+    """One strategy on one series; [start, end) by open time, None: all there is."""
+
+    strategy: str
+    key: SeriesKey
+    start: datetime | None
+    end: datetime | None
+
+
+def backtest_run_name() -> str:
+    parameters = flow_run.parameters
+    symbols = parameters.get("symbols") or ["all symbols"]
+    return f"{parameters.get('strategy', 'ensemble')} on {' '.join(symbols)}"
+
+
+@task(name="list backtests", **LOCAL_COMPUTE)
+def list_backtests(
+    strategy: str,
+    symbols: Sequence[str] | None,
+    timeframe: Timeframe | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> list[BacktestJob]:
+    """One job a symbol; a symbol without enough candles in the lake is left out, and the log says so."""
+    settings = load_settings()
+    width = timeframe or settings.backtest.timeframe
+    keys = [SeriesKey(settings.exchange, symbol, width) for symbol in symbols or settings.traded_symbols]
+    snapshot, logger = wiring.lake(settings).snapshot(), get_run_logger()
+    for key in keys:
+        if snapshot.last_ts(key) is None:
+            logger.warning("%s: no candles in the lake, not rehearsed", key)
+    return [BacktestJob(strategy, key, start, end) for key in keys if snapshot.last_ts(key) is not None]
+
+
+@task(name="rehearse", task_run_name="rehearse {job.strategy} on {job.key}", **LOCAL_COMPUTE)
+def rehearse(job: BacktestJob) -> Report:
+    """Backtrader over the newest candles, at most as many as ``backtest.max_candles``."""
+    settings = load_settings()
+    snapshot = wiring.lake(settings).snapshot()
+    frame = snapshot.candles(job.key, job.start, job.end, last=settings.backtest.max_candles)
+    folder = settings.paths.reports / "backtests" / _slug(job)
+    return rehearse_frame(
+        frame,
+        wiring.rehearsal(settings, job.key, job.strategy),
+        folder=folder,
+        commit_seq=snapshot.seq,
+        asked_from=job.start,
+    )
+
+
+@task(name="describe backtests", **LOCAL_COMPUTE)
+def describe_backtests(reports: Sequence[Report]) -> None:
+    """A page with the curve for each report, and one table over all."""
+    for report in reports:
+        symbol = report.key.symbol.replace("/", "-").lower()
+        create_markdown_artifact(
+            f"{markdown_picture(Path(report.picture), 'equity and drawdown')}\n\n{report.markdown}",
+            key=f"backtest-{symbol}",
+            description=f"{report.strategy} on {report.key}: equity, drawdown, figures",
+        )
+    create_table_artifact(
+        [
+            {
+                "symbol": report.key.symbol,
+                "strategy": report.strategy,
+                "return %": f"{report.total_return_pct:.2f}",
+                "drawdown %": f"{report.figures['max_drawdown_pct']:.2f}",
+                "sharpe": f"{report.figures['sharpe_ratio']:.2f}",
+                "trades": f"{report.figures['total_trades']:.0f}",
+                "win rate %": f"{report.figures['win_rate_pct']:.1f}",
+                "report": report.folder,
+            }
+            for report in reports
+        ],
+        key="backtests",
+        description="The newest rehearsal of every symbol",
+    )
+
+
+def _slug(job: BacktestJob) -> str:
+    return f"{job.strategy}_{job.key.symbol.replace('/', '-')}_{job.key.timeframe.value}"

@@ -1,0 +1,29 @@
+"""The command ``kracken``.
+
+In: words on a command line, settings from files and environment.  Out: exit code 0; 1 when the work failed; 2 when a word, a file
+or a setting was wrong, with one sentence saying what, where and what is allowed.  Never: a traceback for a user's mistake, work of
+its own: every command calls a room or the local stack.
+
+- ``stack``     up, demo, sandbox, status
+- ``data``      ingest, import, candles, sql
+- ``research``  train, backtest, models
+- ``trading``   tick, release
+- ``exports``   export, tax, dump
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point: our own errors become one sentence and an exit code."""
+    try:
+        from kracken_tasks.cli.commands import run  # here, so that Ctrl-C during the imports ends as quietly as later
+
+        code = run()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

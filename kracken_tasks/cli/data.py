@@ -1,0 +1,152 @@
+"""``kracken ingest | import | candles | sql``: candles in and out of the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kracken_tasks import wiring
+from kracken_tasks.cli.values import Format, moment, show_frame, symbol, write_frame
+from kracken_tasks.domain.clock import WallClock, iso
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.refs import Finding
+from kracken_tasks.errors import BadData
+from kracken_tasks.settings import Settings, load_settings
+
+__all__ = ["add_to"]
+
+_console = Console()
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("ingest")(ingest)
+    app.command("import")(import_files)
+    app.command("candles")(candles)
+    app.command("sql")(sql)
+
+
+def ingest(
+    exchange: Annotated[list[str] | None, typer.Option(help="Venue; repeat for several. Default: all enabled")] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbol", help="BTC/USD; repeat for several. Default: pairs.yaml")
+    ] = None,
+    timeframe: Annotated[list[Timeframe] | None, typer.Option(help="Repeat for several. Default: pairs.yaml")] = None,
+    start: Annotated[str | None, typer.Option(help="Oldest candle wanted. Default: as deep as the venue gives")] = None,
+) -> None:
+    """Fetch the closed candles the lake lacks, check them, commit them.  Running it again changes nothing."""
+    from kracken_tasks.candles.ingestion import batch_of, stage_missing
+
+    settings, oldest = load_settings(), moment(start)
+    store, keys = wiring.lake(settings), wiring.series(settings, exchange, symbols, timeframe)
+    arrived = []
+    with _progress() as progress:
+        bar = progress.add_task("fetching", total=len(keys))
+        for key in keys:
+            progress.update(bar, description=f"fetching {key}")
+            arrived.append(stage_missing(store, wiring.venue(settings, key.exchange), key, start=oldest))
+            progress.advance(bar)
+        progress.update(bar, description="fetched")
+    for gap in (gap for one in arrived for gap in one.gaps):
+        _console.print(f"not to be had: {gap.detail}", highlight=False)
+    batch = batch_of(arrived)
+    if not batch.series:
+        _console.print("nothing new has closed", highlight=False)
+        return
+    now = wiring.market_now(settings)
+    verdict = wiring.candle_judge(settings)(batch, now)
+    commit = store.commit(verdict, known_at=now)
+    _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+
+
+def import_files(
+    path: Annotated[
+        Path, typer.Argument(help="File or folder: XBTUSD_60.csv, BCHEUR.csv, kraken_BTC-USD_1h.parquet ...")
+    ],
+    timeframe: Annotated[
+        list[Timeframe] | None, typer.Option(help="What to make of trade files; repeat for several")
+    ] = None,
+    exchange: Annotated[str | None, typer.Option(help="With --symbol and --as: whose candles the file holds")] = None,
+    symbol_: Annotated[str | None, typer.Option("--symbol", help="See --exchange")] = None,
+    width: Annotated[Timeframe | None, typer.Option("--as", help="See --exchange: the width of the candles")] = None,
+    before: Annotated[str | None, typer.Option(help="Leave out candles that close after this moment")] = None,
+) -> None:
+    """Import Kraken's OHLCVT archive, its trades archive, Parquet or CSV candles, through the same contract and commit.
+
+    A bad file is refused by name, line and reason, and then nothing is committed.
+    """
+    from kracken_tasks.candles.files import ImportSource, discover
+    from kracken_tasks.candles.ingestion import import_sources
+
+    settings = load_settings()
+    sources = discover(
+        path, timeframes=timeframe or (Timeframe.H1,), exchange=exchange, symbol=symbol_, timeframe=width
+    )  # fmt: skip
+    with _progress() as progress:
+        bars = {source.path: progress.add_task(source.path.name, total=None) for source in sources}
+
+        def heard(source: ImportSource, rows: int) -> None:
+            progress.update(bars[source.path], completed=rows)
+
+        commit, verdict = import_sources(
+            wiring.lake(settings), sources, wiring.candle_judge(settings),
+            now=WallClock().now(), before=moment(before), progress=heard,
+        )  # fmt: skip
+    for staged in verdict.accepted:
+        span = f"{iso(staged.first_ts)} to {iso(staged.last_ts)}" if staged.first_ts and staged.last_ts else "no rows"
+        _console.print(f"{staged.key}: {staged.rows} candles, {span}", highlight=False)
+    _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+
+
+def candles(
+    exchange: Annotated[str, typer.Option(help="Venue, for example kraken")],
+    symbol_: Annotated[str, typer.Option("--symbol", help="BTC/USD", callback=symbol)],
+    timeframe: Annotated[Timeframe, typer.Option(help="Width of the candles")],
+    start: Annotated[str | None, typer.Option(help="First open time, included")] = None,
+    end: Annotated[str | None, typer.Option(help="Last open time, excluded")] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write them")] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option(help="File to write to")] = None,
+) -> None:
+    """Read candles back from the lake."""
+    settings, key = load_settings(), SeriesKey(exchange, symbol_, timeframe)
+    snapshot = wiring.lake(settings).snapshot()
+    frame = snapshot.candles(key, moment(start), moment(end))
+    if frame.empty:
+        raise BadData(f"the lake holds no candles of {key} there; it has: {_known(settings)}", series=str(key))
+    write_frame(frame, form, out, _console)
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT over candles, candles_all, quarantine, commits, findings")],
+    form: Annotated[Format, typer.Option("--format", help="How to write the answer")] = Format.TABLE,
+    out: Annotated[Path | None, typer.Option(help="File to write to")] = None,
+) -> None:
+    """Ask the lake in SQL (DuckDB)."""
+    frame = wiring.lake(load_settings()).sql(query)
+    if form is Format.TABLE and out is None:
+        show_frame(frame, _console)
+    else:
+        write_frame(frame, form, out, _console)
+
+
+def _known(settings: Settings) -> str:
+    known = wiring.lake(settings).snapshot().series()
+    return "; ".join(str(key) for key in known) or "nothing yet (kracken ingest, kracken import)"
+
+
+def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int) -> None:
+    for finding in findings:
+        _console.print(
+            f"{finding.action}: {finding.key}: {finding.rule}: {finding.rows} rows: {finding.detail}", highlight=False
+        )
+    _console.print(f"commit {seq}: {added} candles added, {revised} revised", highlight=False)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_console, transient=True
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""Values on the command line: moments, timeframes, and how frames are shown.
+
+In: text.  Out: domain values, or a clear refusal.  Never: a guess.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kracken_tasks.domain.clock import parse_utc
+from kracken_tasks.domain.market import split_symbol
+from kracken_tasks.files import replace_file, replacing
+
+__all__ = ["Format", "moment", "show_frame", "symbol", "write_frame"]
+
+_SHOWN_ROWS = 40
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def moment(text: str | None) -> datetime | None:
+    """ISO 8601; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        return parse_utc(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no date; write 2024-01-31 or 2024-01-31T12:00:00Z") from error
+
+
+def symbol(text: str) -> str:
+    try:
+        split_symbol(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
+
+
+def write_frame(frame: pd.DataFrame, form: Format, out: Path | None, console: Console) -> None:
+    """Show a frame, or write it whole to a file.
+
+    Raises: BadParameter for Parquet without a file.
+    """
+    if form is Format.TABLE and out is None:
+        show_frame(frame, console)
+        return
+    if form is Format.PARQUET:
+        if out is None:
+            raise typer.BadParameter("parquet is binary: name a file with --out")
+        with replacing(out) as scratch:
+            frame.to_parquet(scratch, index=False)
+    elif out is None:
+        typer.echo(_csv(frame), nl=False)
+    else:
+        replace_file(out, _csv(frame).encode())
+    if out is not None:
+        console.print(f"{len(frame)} rows written to {out}", highlight=False)
+
+
+def show_frame(frame: pd.DataFrame, console: Console) -> None:
+    """A table; the middle of a long one is left out and counted."""
+    table = Table(show_lines=False)
+    for name in frame.columns:
+        table.add_column(str(name), justify="left" if frame[name].dtype == object else "right", overflow="fold")
+    half = _SHOWN_ROWS // 2
+    parts = [frame] if len(frame) <= _SHOWN_ROWS else [frame.head(half), frame.tail(half)]
+    for number, part in enumerate(parts):
+        if number:
+            table.add_row(*["…" for _ in frame.columns])
+        for row in part.itertuples(index=False):
+            table.add_row(*[_cell(value) for value in row])
+    console.print(table)
+    console.print(f"{len(frame)} rows", highlight=False)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:,.8f}".rstrip("0").rstrip(".")
+    return "" if value is None or value is pd.NA else str(value)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return str(frame.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%SZ", lineterminator="\n"))

@@ -1,0 +1,48 @@
+"""One nonce, one lane and one budget per API key: numbers that only rise, calls that arrive in the order they were signed.
+
+Kraken refuses a nonce that is not above the key's last one, and repeated refusals lock the key out; two clients on one key in one
+process therefore share a gate.  Milliseconds, as ccxt counts them: a key once used with a finer unit would be dead for a coarser one.
+Two processes must not share a key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from weakref import WeakValueDictionary
+
+from kracken_tasks.exchange.budget import CallBudget
+
+__all__ = ["KeyGate", "gate_for"]
+
+
+class KeyGate:
+    """The lane of one key: hold ``lane`` from signing to answer; ``next_nonce`` inside it, ``budget`` before it."""
+
+    def __init__(self) -> None:
+        self.lane = threading.RLock()
+        self.budget = CallBudget()
+        self._last = 0
+
+    def next_nonce(self, clock_ms: int) -> int:
+        """A number above every one before it, as near the clock as that allows."""
+        with self.lane:
+            self._last = max(clock_ms, self._last + 1)
+            return self._last
+
+
+# Process-wide on purpose: two venues opened with one key must not race each other.  Holds hashes, never keys.
+_GATES: WeakValueDictionary[str, KeyGate] = WeakValueDictionary()
+_GATES_LOCK = threading.Lock()
+
+
+def gate_for(exchange: str, api_key: str | None) -> KeyGate:
+    """The gate shared by every client of this key in this process; a client without a key gets its own."""
+    if not api_key:
+        return KeyGate()
+    name = hashlib.sha256(f"{exchange}\0{api_key}".encode()).hexdigest()
+    with _GATES_LOCK:
+        gate = _GATES.get(name)
+        if gate is None:
+            gate = _GATES[name] = KeyGate()
+        return gate

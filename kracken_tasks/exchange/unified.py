@@ -1,0 +1,303 @@
+"""Every venue without a dialect of its own, through ccxt's unified methods with numbers kept as text.
+
+In: a ``VenueClient``.  Out: domain words.  Never: a guess.  What ccxt does not unify (conditional closes, amends, a ledger) is refused
+by name instead of imitated; vwap and trade counts are unknown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from kracken_tasks.domain.clock import from_ms, to_ms
+from kracken_tasks.domain.market import CANDLE_COLUMNS, Balance, CandleSource, Instrument, Quote, Timeframe
+from kracken_tasks.domain.money import as_decimal, plain
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
+from kracken_tasks.errors import Misconfigured, RetryLater, StateUnknown, TradeRefused
+from kracken_tasks.exchange.client import VenueClient
+from kracken_tasks.exchange.dialect import as_documented
+from kracken_tasks.exchange.market_data import TRADE_COLUMNS
+
+__all__ = ["UnifiedDialect"]
+
+_STATUS: Final = {
+    "open": OrderStatus.OPEN,
+    "closed": OrderStatus.CLOSED,
+    "canceled": OrderStatus.CANCELED,
+    "expired": OrderStatus.EXPIRED,
+    "rejected": OrderStatus.REJECTED,
+}
+_PLAIN_KINDS: Final = (OrderKind.MARKET, OrderKind.LIMIT)
+
+
+class UnifiedDialect:
+    """See ``Dialect``."""
+
+    conditional_close = False
+
+    def __init__(self, client: VenueClient) -> None:
+        self._client = client
+        self._instruments: dict[str, Instrument] = {}
+        offered = client.api.timeframes or {}
+        self.ohlc_reaches: Mapping[Timeframe, int | None] = {f: None for f in Timeframe if f.value in offered}
+
+    def now(self) -> datetime:
+        if not self._client.api.has.get("fetchTime"):
+            # The newest thing the venue says about its own time is the stamp of any ticker.
+            symbol = next(iter(self.load_instruments(refresh=False)))
+            return self._stamp(self._client.read("fetch_ticker", symbol).get("timestamp"), "ticker time")
+        return self._stamp(self._client.read("fetch_time"), "time")
+
+    def _stamp(self, ms: Any, what: str) -> datetime:
+        if not ms:
+            raise RetryLater(f"{self._client.exchange} tells no {what}", venue=self._client.exchange, what=what)
+        return from_ms(int(ms))
+
+    def load_instruments(self, *, refresh: bool) -> dict[str, Instrument]:
+        if not self._instruments or refresh:
+            markets = self._client.read("load_markets", True)
+            with as_documented(self._client.exchange, "markets"):
+                self._instruments = {
+                    symbol: _instrument_of(self._client.exchange, market)
+                    for symbol, market in markets.items()
+                    if market.get("spot") and "/" in symbol and ":" not in symbol and market["precision"]["price"]
+                }
+        return self._instruments
+
+    def _listed(self, symbol: str) -> str:
+        if symbol not in self.load_instruments(refresh=False):
+            raise Misconfigured(
+                f"{self._client.exchange} lists no {symbol}",
+                venue=self._client.exchange,
+                symbol=symbol,
+                listed=len(self._instruments),
+            )
+        return symbol
+
+    def quotes(self, symbols: Sequence[str], ts: datetime) -> dict[str, Quote]:
+        if not symbols:
+            return {}
+        told = self._client.read("fetch_tickers", [self._listed(symbol) for symbol in symbols])
+        with as_documented(self._client.exchange, "tickers"):
+            return {symbol: _quote_of(symbol, told[symbol], ts) for symbol in symbols}
+
+    def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> pd.DataFrame:
+        asked = None if since is None else to_ms(since)
+        rows = self._client.read("fetch_ohlcv", self._listed(symbol), timeframe.value, asked)
+        if not isinstance(rows, list):
+            raise RetryLater(f"{self._client.exchange} answered candles with something else than a list", symbol=symbol)
+        with as_documented(self._client.exchange, "candles"):
+            frame = _candles_of(rows)
+        return frame if since is None else frame[frame["ts"] >= since].reset_index(drop=True)
+
+    def trades(self, symbol: str, cursor: str | None, since: datetime | None) -> tuple[pd.DataFrame, str]:
+        start = int(cursor) if cursor is not None else (None if since is None else to_ms(since))
+        rows = self._client.read("fetch_trades", self._listed(symbol), start)
+        with as_documented(self._client.exchange, "trades"):
+            frame = _trades_of(rows)
+        newest = int(rows[-1]["timestamp"]) if rows else (start or 0)
+        return frame, str(newest)
+
+    def balances(self) -> dict[str, Balance]:
+        told = self._client.read("fetch_balance")
+        with as_documented(self._client.exchange, "balance"):
+            held = told["used"]
+            return {
+                asset: Balance(asset, as_decimal(str(total)), as_decimal(str(held.get(asset) or 0)))
+                for asset, total in told["total"].items()
+                if total is not None
+            }
+
+    def submit(self, request: OrderRequest) -> str:
+        self._refuse_unspoken(request)
+        params: dict[str, Any] = {"clientOrderId": request.client_order_id}
+        if request.time_in_force != "GTC":
+            params["timeInForce"] = request.time_in_force
+        price = None if request.limit_price is None else plain(request.limit_price)
+        doing = f"submit {request.client_order_id}"
+        side, kind, amount = request.side.value, request.kind.value, plain(request.amount)
+        answer = self._client.send("create_order", request.symbol, kind, side, amount, price, params, doing=doing)
+        order_id = answer.get("id") if isinstance(answer, dict) else None
+        if not order_id:
+            raise StateUnknown(
+                f"{self._client.exchange} answered the order without an id",
+                venue=self._client.exchange,
+                client_order_id=request.client_order_id,
+                symbol=request.symbol,
+            )
+        return str(order_id)
+
+    def _refuse_unspoken(self, request: OrderRequest) -> None:
+        unspoken = [
+            name
+            for name, asked in (
+                ("kind", request.kind not in _PLAIN_KINDS),
+                ("close", request.close is not None),
+                ("symbol", request.symbol not in self.load_instruments(refresh=False)),
+            )
+            if asked
+        ]
+        if unspoken:
+            raise TradeRefused(
+                f"{self._client.exchange} is not spoken well enough for this order's {', '.join(unspoken)}",
+                venue=self._client.exchange,
+                unspoken=unspoken,
+                symbol=request.symbol,
+            )
+
+    def cancel(self, order_id: str) -> None:
+        order = self.orders([order_id]).get(order_id)
+        if order is not None and order.status.resting:
+            self._client.send("cancel_order", order_id, order.symbol, doing=f"cancel {order_id}")
+
+    def amend(
+        self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
+    ) -> None:
+        raise TradeRefused(f"{self._client.exchange} cannot amend a resting order in place", order_id=order_id)
+
+    def open_orders(self) -> list[VenueOrder]:
+        return self._orders_of(self._client.read("fetch_open_orders"))
+
+    def closed_orders(self, start: datetime) -> list[VenueOrder]:
+        orders = [
+            order
+            for symbol in self._traded_symbols()
+            for order in self._orders_of(self._client.read("fetch_closed_orders", symbol, to_ms(start)))
+        ]
+        return sorted(orders, key=lambda order: order.opened_at, reverse=True)
+
+    def orders(self, order_ids: Sequence[str]) -> dict[str, VenueOrder]:
+        wanted = set(order_ids)
+        found = {order.order_id: order for order in self.open_orders() if order.order_id in wanted}
+        for symbol in self._traded_symbols() if wanted - found.keys() else ():
+            rows = self._orders_of(self._client.read("fetch_orders", symbol))
+            found |= {order.order_id: order for order in rows if order.order_id in wanted}
+        return found
+
+    def fills(self, start: datetime, known: Container[str] = ()) -> list[Fill]:
+        rows = [
+            row
+            for symbol in self._traded_symbols()
+            for row in self._client.read("fetch_my_trades", symbol, to_ms(start))
+        ]
+        with as_documented(self._client.exchange, "own trades"):
+            return sorted((_fill_of(row) for row in rows), key=lambda fill: fill.ts, reverse=True)
+
+    def orders_with_fills(
+        self, order_ids: Sequence[str], known: Container[str] = ()
+    ) -> tuple[dict[str, VenueOrder], list[Fill]]:
+        orders = self.orders(order_ids)
+        if not orders:
+            return {}, []
+        told = self.fills(min(order.opened_at for order in orders.values()))
+        return orders, [fill for fill in told if fill.order_id in orders and fill.trade_id not in known]
+
+    def ledger_lines(self, start: datetime) -> list[CashMovement]:
+        raise Misconfigured(
+            f"{self._client.exchange} has no ledger that ccxt unifies", venue=self._client.exchange, what="ledger"
+        )
+
+    def _traded_symbols(self) -> list[str]:
+        # Most venues list one symbol at a time: ask where one of the two assets is, or was just now, held.
+        held = {asset for asset, balance in self.balances().items() if balance.total}
+        return [
+            s for s, item in self.load_instruments(refresh=False).items() if item.base in held or item.quote in held
+        ]
+
+    def _orders_of(self, rows: Sequence[Mapping[str, Any]]) -> list[VenueOrder]:
+        with as_documented(self._client.exchange, "orders"):
+            return [_order_of(row) for row in rows]
+
+
+def _instrument_of(exchange: str, market: Mapping[str, Any]) -> Instrument:
+    limits = market["limits"]
+    return Instrument(
+        exchange=exchange,
+        symbol=market["symbol"],
+        price_tick=as_decimal(str(market["precision"]["price"])),
+        lot_step=as_decimal(str(market["precision"]["amount"])),
+        min_amount=as_decimal(str(limits["amount"].get("min") or 0)),
+        min_cost=as_decimal(str((limits.get("cost") or {}).get("min") or 0)),
+        maker_fee=as_decimal(str(market.get("maker") or 0)),
+        taker_fee=as_decimal(str(market.get("taker") or 0)),
+        status="offline" if market.get("active") is False else "online",
+    )
+
+
+def _quote_of(symbol: str, row: Mapping[str, Any], ts: datetime) -> Quote:
+    bid, ask = float(row["bid"]), float(row["ask"])
+    last = row.get("last")
+    return Quote(symbol, bid, ask, (bid + ask) / 2 if last is None else float(last), ts)
+
+
+def _candles_of(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    table = np.array([[float(cell) for cell in row[:6]] for row in rows], dtype=np.float64).reshape(-1, 6)
+    stamps = pd.to_datetime(table[:, 0].astype("int64"), unit="ms", utc=True).astype("datetime64[ms, UTC]")
+    columns: dict[str, Any] = {"ts": stamps}
+    columns |= {name: table[:, at] for at, name in enumerate(("open", "high", "low", "close", "volume"), start=1)}
+    columns |= {
+        "vwap": np.nan,
+        "trades": pd.array([None] * len(rows), dtype="Int64"),
+        "source": CandleSource.OHLC.value,
+    }
+    return pd.DataFrame(columns, columns=list(CANDLE_COLUMNS))
+
+
+def _trades_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    ids = [int(row["id"]) if str(row.get("id") or "").isdigit() else None for row in rows]
+    return pd.DataFrame(
+        {
+            "ts": pd.to_datetime([int(row["timestamp"]) for row in rows], unit="ms", utc=True).astype(
+                "datetime64[us, UTC]"
+            ),
+            "price": np.array([float(row["price"]) for row in rows], dtype=np.float64),
+            "volume": np.array([float(row["amount"]) for row in rows], dtype=np.float64),
+            "side": pd.array([str(row.get("side") or "")[:1] for row in rows], dtype="str"),
+            "kind": pd.array([str(row.get("type") or "")[:1] for row in rows], dtype="str"),
+            "trade_id": pd.array(ids, dtype="Int64"),
+        },
+        columns=list(TRADE_COLUMNS),
+    )
+
+
+def _order_of(row: Mapping[str, Any]) -> VenueOrder:
+    filled = as_decimal(str(row.get("filled") or 0))
+    price = row.get("price")
+    return VenueOrder(
+        order_id=str(row["id"]),
+        client_order_id=row.get("clientOrderId") or None,
+        parent_id=None,
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        kind=OrderKind.MARKET if row.get("type") == "market" else OrderKind.LIMIT,
+        status=_STATUS[row["status"]],
+        amount=as_decimal(str(row["amount"])),
+        filled=filled,
+        average_price=as_decimal(str(row["average"])) if filled > 0 and row.get("average") else None,
+        limit_price=None if price is None or row.get("type") == "market" else as_decimal(str(price)),
+        trigger_price=None,
+        opened_at=from_ms(int(row["timestamp"])),
+    )
+
+
+def _fill_of(row: Mapping[str, Any]) -> Fill:
+    amount, price = as_decimal(str(row["amount"])), as_decimal(str(row["price"]))
+    fee = row.get("fee") or {}
+    return Fill(
+        trade_id=str(row["id"]),
+        order_id=str(row.get("order") or ""),
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        amount=amount,
+        price=price,
+        cost=as_decimal(str(row["cost"])) if row.get("cost") else amount * price,
+        fee=as_decimal(str(fee.get("cost") or 0)),
+        fee_currency=str(fee.get("currency") or row["symbol"].partition("/")[2]),
+        ts=from_ms(int(row["timestamp"])),
+        liquidity=str(row.get("takerOrMaker") or "taker"),
+    )

@@ -1,0 +1,180 @@
+"""``CcxtVenue``: one venue and one key, as the rest of Kracken sees it.
+
+In: an exchange id, ccxt options (``apiKey``, ``secret``, ``urls``, ``rateLimit``, ...), a time-out in seconds.
+Out: domain words; errors sorted by what the caller should do (see ``failures``).
+Never: a retry, a default key, a guess about an order's fate.
+
+Open one per key and process; calls on one key are serialised, so that nonces arrive in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Final
+
+import pandas as pd
+
+from kracken_tasks.domain.market import Balance, Instrument, Quote, Timeframe
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
+from kracken_tasks.errors import Misconfigured
+from kracken_tasks.exchange.client import VenueClient
+from kracken_tasks.exchange.dialect import Dialect
+from kracken_tasks.exchange.kraken import KrakenDialect
+from kracken_tasks.exchange.unified import UnifiedDialect
+from kracken_tasks.exchange.venue_clock import VenueClock
+
+__all__ = ["CcxtVenue"]
+
+# Venues spoken natively; every other one goes through ccxt's unified methods.
+_DIALECTS: Final[Mapping[str, Callable[[VenueClient], Dialect]]] = {"kraken": KrakenDialect}
+_BOOKED_ELSEWHERE: Final = "trade"  # ledger lines of fills, which ``fills`` tells in full
+
+
+class CcxtVenue:
+    """Market data and orders at one venue.  Satisfies ``MarketData`` and execution's ``Broker``."""
+
+    def __init__(
+        self,
+        exchange: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        timeout_seconds: float = 10.0,
+        clock_keeps_seconds: float = 60.0,
+    ) -> None:
+        """``clock_keeps_seconds``: how long the venue's time, once asked, is carried on by this machine's steady clock; 0 asks every time.
+
+        Raises: Misconfigured for an exchange ccxt does not know.  Makes no call.
+        """
+        client = VenueClient(exchange, options or {}, timeout_seconds)
+        self._dialect: Dialect = _DIALECTS.get(exchange, UnifiedDialect)(client)
+        self._exchange = exchange
+        self._clock = VenueClock(self._dialect.now, clock_keeps_seconds)
+
+    def __repr__(self) -> str:
+        return f"CcxtVenue({self._exchange})"
+
+    @property
+    def exchange(self) -> str:
+        return self._exchange
+
+    @property
+    def supports_conditional_close(self) -> bool:
+        """Whether an order can carry the stop that the venue places when it fills."""
+        return self._dialect.conditional_close
+
+    # -- public ------------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The venue's clock, never ahead of it and at most a second and a call behind (Kraken tells whole seconds).  Raises: RetryLater."""
+        return self._clock.now()
+
+    def instruments(self, *, refresh: bool = False) -> Mapping[str, Instrument]:
+        """What is listed, by symbol, halted pairs included; loaded once unless ``refresh``.
+
+        Fees are those of an account without volume.
+        """
+        return MappingProxyType(self._dialect.load_instruments(refresh=refresh))
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """Best bid, ask and last trade of all symbols in one call.
+
+        Time: stamped with the venue's clock as read just before, so that a quote is never younger than its stamp says.
+        Raises: RetryLater; Misconfigured for a symbol the venue does not list.
+        """
+        asked = list(dict.fromkeys(symbols))
+        return self._dialect.quotes(asked, self.now()) if asked else {}
+
+    def ohlc_reach(self, timeframe: Timeframe) -> int | None:
+        """See ``MarketData``."""
+        reaches = self._dialect.ohlc_reaches
+        if timeframe not in reaches:
+            offered = ", ".join(frame.value for frame in reaches)
+            raise Misconfigured(
+                f"{self._exchange} offers no {timeframe.value} candles; allowed: {offered}",
+                venue=self._exchange,
+                allowed=offered,
+            )
+        return reaches[timeframe]
+
+    def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None = None) -> pd.DataFrame:
+        """See ``MarketData``.  Raises: RetryLater, Misconfigured, BadData."""
+        self.ohlc_reach(timeframe)
+        return self._dialect.ohlc(symbol, timeframe, since)
+
+    def trades(self, symbol: str, cursor: str | None = None, since: datetime | None = None) -> tuple[pd.DataFrame, str]:
+        """See ``MarketData``.  Raises: RetryLater, Misconfigured, BadData."""
+        return self._dialect.trades(symbol, cursor, since)
+
+    # -- private, reading --------------------------------------------------------------------------------------------
+
+    def balances(self) -> dict[str, Balance]:
+        """Every asset the venue lists for the account; earn variants (``BTC.F``) stand beside the coin, they are not tradable."""
+        return self._dialect.balances()
+
+    def open_orders(self) -> list[VenueOrder]:
+        return self._dialect.open_orders()
+
+    def closed_orders(self, start: datetime) -> list[VenueOrder]:
+        """Orders opened or closed at or after ``start`` that rest no more: all pages, newest first."""
+        return self._dialect.closed_orders(start)
+
+    def orders(self, order_ids: Iterable[str]) -> dict[str, VenueOrder]:
+        """The orders with these venue ids; an id the venue does not know is absent."""
+        return self._dialect.orders(_unique(order_ids))
+
+    def fills(self, start: datetime, known: Container[str] = ()) -> list[Fill]:
+        """Executions at or after ``start``: all pages, newest first; cost and fee as the venue's own ledger booked them.
+
+        Those in ``known`` come as the history prints them, at no further call.  One that the venue has not booked yet is not told yet; a
+        minute later it comes as the history prints it.
+        """
+        return self._dialect.fills(start, known)
+
+    def orders_with_fills(
+        self, order_ids: Iterable[str], known: Container[str] = ()
+    ) -> tuple[dict[str, VenueOrder], list[Fill]]:
+        """These orders and their executions, from one answer: the fills are those the orders' own trade ids name, less ``known``."""
+        return self._dialect.orders_with_fills(_unique(order_ids), known)
+
+    def cash_movements(self, start: datetime) -> list[CashMovement]:
+        """Deposits, withdrawals, rewards and whatever else moved a balance at or after ``start``, trades excepted; all pages."""
+        return [line for line in self._dialect.ledger_lines(start) if line.kind.partition("/")[0] != _BOOKED_ELSEWHERE]
+
+    def ledger_lines(self, start: datetime) -> list[CashMovement]:
+        """Every line of the venue's ledger at or after ``start``, those of trades included; all pages, newest first."""
+        return self._dialect.ledger_lines(start)
+
+    # -- private, sending --------------------------------------------------------------------------------------------
+
+    def submit(self, request: OrderRequest) -> str:
+        """Send an order; returns the venue's id.
+
+        Raises: TradeRefused (it surely does not exist), RetryLater (it surely did not arrive), StateUnknown (look it up by its client
+        order id), Misconfigured (no key).
+        """
+        return self._dialect.submit(request)
+
+    def cancel(self, order_id: str) -> None:
+        """Cancel; an order that is unknown or gone already is no error.  Raises as ``submit``."""
+        self._dialect.cancel(order_id)
+
+    def amend(
+        self,
+        order_id: str,
+        *,
+        amount: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+        limit_price: Decimal | None = None,
+    ) -> None:
+        """Change a resting order in place: it keeps its id.  ``amount`` is the whole amount, what is filled included.
+
+        Raises as ``submit``; TradeRefused where the venue cannot amend, or the order no longer rests.
+        """
+        self._dialect.amend(order_id, amount, trigger_price, limit_price)
+
+
+def _unique(ids: Iterable[str]) -> Sequence[str]:
+    return list(dict.fromkeys(ids))

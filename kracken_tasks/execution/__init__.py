@@ -1,0 +1,17 @@
+"""Execution: from a decision to a booked fill, killable at any instant.
+
+In: a broker, the ledger, a lake snapshot, strategies.  Out: intents, orders, fills, positions in the ledger; a ``TickReport``.
+Never: retries of what may have happened, orders without an intent, positions without a stop, Prefect, settings, threads.
+
+- ``broker``     the protocol a venue's private half satisfies
+- ``orders``     requests in exact steps; the life of an intent · ``costs`` what a trade is expected to cost
+- ``paper``      a broker of our own on somebody else's prices (``paper_matching`` fills, ``paper_store`` remembers)
+- ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
+- ``reconcile``  what became of every intent, order and fill; never sends
+- ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
+- ``marks``      equity and trading state · ``account`` what is spoken for · ``entries`` opinions to a recorded decision, and its order
+- ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
+- ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
+
+Nothing is imported here: a caller names the module it needs, and a tick loads neither the model libraries nor the contracts'.
+"""

@@ -1,0 +1,137 @@
+"""Booking: orders and executions as the venue tells them, into the ledger, each exactly once.
+
+In: venue orders and fills in any order, repeated, late or early.  Out: what was new, whose it was, what is still owed.
+Never: sending, or a fill booked without its position change and its alert in the same transaction.
+
+An order's state is recorded only as far as its fills are known: one whose fills the venue has not listed yet stays open in the ledger
+and is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from kracken_tasks.domain.trading import Fill, OrderStatus, Purpose, VenueOrder
+from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.news import trade_alerts
+from kracken_tasks.ledger import Booking, FillEntry, IntentEntry, IntentResult
+
+__all__ = ["Booked", "Owners", "book"]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What one look brought.
+
+    ``late``: ids of our orders whose fills the venue owes us; ``foreign_orders``/``foreign_fills``: not ours, reported, never touched;
+    ``accepted``: intents that were open and now have an order.
+    """
+
+    fills: tuple[FillEntry, ...]
+    accepted: tuple[IntentEntry, ...]
+    late: Mapping[str, str]
+    foreign_orders: tuple[VenueOrder, ...]
+    foreign_fills: tuple[Fill, ...]
+
+
+class Owners:
+    """Which intent an order belongs to: by client order id, or through the order whose fill made the venue place it."""
+
+    def __init__(self, desk: Desk, orders: Iterable[VenueOrder] = ()) -> None:
+        self._ledger = desk.ledger
+        self._open = desk.ledger.open_orders()
+        self._seen: dict[str, VenueOrder] = {}
+        self.add(orders)
+
+    def add(self, orders: Iterable[VenueOrder]) -> None:
+        for order in orders:
+            self._seen[order.order_id] = order
+
+    def recorded(self, order_id: str) -> VenueOrder | None:
+        """The order as the ledger last saw it."""
+        if order_id in self._open:
+            return self._open[order_id]
+        history = self._ledger.order_history(order_id)
+        return history[-1].order if history else None
+
+    def order(self, order_id: str) -> VenueOrder | None:
+        return self._seen.get(order_id) or self.recorded(order_id)
+
+    def of(self, order_id: str) -> tuple[IntentEntry, Purpose] | None:
+        """The intent and the purpose of this very order; None: nobody of ours placed it."""
+        order = self.order(order_id)
+        if order is None:
+            return None
+        if order.client_order_id is not None:
+            intent = self._ledger.intent(order.client_order_id)
+            if intent is not None:
+                return intent, intent.purpose
+        if order.parent_id is None or order.parent_id == order_id:
+            return None
+        parent = self.of(order.parent_id)
+        return None if parent is None else (parent[0], Purpose.STOP)
+
+
+def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterable[Fill], now: datetime) -> Booked:
+    """Write what is new about ``orders`` and ``fills`` in one transaction; doing it twice equals doing it once."""
+    seen = {order.order_id: order for order in orders}
+    owners.add(seen.values())
+    ours = {order_id: owner for order_id in seen if (owner := owners.of(order_id)) is not None}
+    listed = sorted({fill.trade_id: fill for fill in fills}.values(), key=lambda fill: (fill.ts, fill.trade_id))
+    with desk.ledger.transaction():
+        accepted = tuple(intent for order_id, (intent, _) in ours.items() if _accept(desk, seen[order_id], intent, now))
+        entries = desk.ledger.book_fills(
+            [booking for fill in listed if (booking := _booking(owners, fill)) is not None],
+            lot_steps={symbol: instrument.lot_step for symbol, instrument in desk.broker.instruments().items()},
+        )
+        late = _record_orders(desk, [seen[order_id] for order_id in ours], now)
+        for alert in trade_alerts(desk.ledger, entries):
+            desk.ledger.add_alert(alert, ts=now)
+    return Booked(
+        fills=entries,
+        accepted=accepted,
+        late=late,
+        foreign_orders=tuple(order for order_id, order in seen.items() if order_id not in ours),
+        foreign_fills=tuple(fill for fill in listed if owners.of(fill.order_id) is None),
+    )
+
+
+def _accept(desk: Desk, order: VenueOrder, intent: IntentEntry, now: datetime) -> bool:
+    """Close the intent with its order's id, if it was open and this is its own order."""
+    if order.client_order_id != intent.client_order_id:
+        return False
+    outcome = desk.ledger.outcome(intent.client_order_id)
+    if outcome is not None and outcome.result.final:
+        return False
+    desk.ledger.record_outcome(intent.client_order_id, IntentResult.ACCEPTED, ts=now, order_id=order.order_id)
+    return True
+
+
+def _booking(owners: Owners, fill: Fill) -> Booking | None:
+    owner = owners.of(fill.order_id)
+    if owner is None:
+        return None
+    intent, purpose = owner
+    reason = intent.reason if purpose is intent.purpose else "stop"
+    return Booking(fill, purpose, intent.client_order_id, reason)
+
+
+def _record_orders(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> dict[str, str]:
+    """Record each order as far as its fills are booked; the ids of those whose fills are still owed, and how much.
+
+    What is booked is counted from the ledger each time, never added up along the way: a listing may be late, early or repeated.
+    """
+    late: dict[str, str] = {}
+    for order in orders:
+        known = desk.ledger.order(order.order_id)
+        done = sum((entry.amount for entry in desk.ledger.fills_of(order.order_id)), Decimal(0))
+        if known is not None and not known.status.resting and done == known.filled:
+            continue  # it ended before; an older page may still show it open
+        if order.filled > done:
+            late[order.order_id] = f"{order.filled - done} of order {order.order_id} filled but not listed yet"
+            order = replace(order, status=OrderStatus.OPEN, closed_at=None)
+        desk.ledger.record_order(replace(order, filled=done), ts=now)
+    return late

@@ -1,0 +1,99 @@
+"""The desk: what one trading run works with, handed to every step of it.
+
+In: broker, ledger, lease, clock, settings.  Out: the next free intent key, the certainty that the lease is still ours.
+Never: decisions, venue calls, anything that outlives the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from kracken_tasks.domain.clock import Clock
+from kracken_tasks.domain.market import Instrument
+from kracken_tasks.domain.trading import IntentKey, Purpose
+from kracken_tasks.errors import StateUnknown
+from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.costs import CostModel
+from kracken_tasks.execution.orders import SendRules
+from kracken_tasks.ledger import Lease, LeaseLost, Ledger
+
+__all__ = ["Desk", "ExecutionConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionConfig:
+    """How orders are sent, looked for and protected.
+
+    ``clock_skew``: how far the venue's clocks may disagree; ``listing_lag``: how long an accepted order may be missing from the venue's
+    listings; ``fill_overlap``: how far back executions are listed again, for those that appear late; ``default_stop_fraction``: where
+    a position without a plan gets its stop, below its entry price.
+
+    ``balance_tolerance``: by asset, how far venue and fold may differ; nothing by default, for any venue.  Rounding is no reason for one:
+    fills are booked only with the cost and fee that the venue's own ledger shows (see ``Broker.fills``), so that both sides hold the
+    same digits, and a symbol whose fills are still owed is left out of the comparison until they come.  An allowance per fill would
+    grow with every fill and hide as much; a fixed one would be used up by the first hundred.
+    """
+
+    send: SendRules = field(default_factory=SendRules)
+    costs: CostModel = field(default_factory=CostModel)
+    clock_skew: timedelta = timedelta(seconds=2)
+    listing_lag: timedelta = timedelta(seconds=5)
+    fill_overlap: timedelta = timedelta(minutes=10)
+    lease_ttl: timedelta = timedelta(minutes=2)
+    default_stop_fraction: Decimal = Decimal("0.03")
+    balance_tolerance: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Desk:
+    """One run's tools.  ``unknown`` names symbols that are not traded any more in this run, with the reason.
+
+    ``owed`` are those among them whose fills the venue owes us: its balances hold what the ledger cannot hold yet.  ``touched``: something
+    was sent, canceled or amended since the last look.
+    """
+
+    broker: Broker
+    ledger: Ledger
+    wall: Clock
+    lease: Lease
+    tick_id: str
+    config: ExecutionConfig
+    unknown: dict[str, str] = field(default_factory=dict)
+    owed: frozenset[str] = frozenset()
+    touched: bool = False
+
+    def require_lease(self, left: float = 0.5) -> None:
+        """Make sure, before a step that cannot be taken back or a long wait, that nobody else may trade.
+
+        The lease is renewed when less than this share of its time is left.
+        Raises: LeaseLost; nothing has been sent.
+        """
+        now = self.wall.now()
+        if not self.ledger.leases.still_held(self.lease, now):
+            raise LeaseLost(f"the lease of {self.lease.holder} is gone; nothing is sent", holder=self.lease.holder)
+        if self.lease.expires - now < self.config.lease_ttl * left:
+            self.lease = self.ledger.leases.renew(self.lease, self.config.lease_ttl, now)
+
+    def next_key(self, symbol: str, purpose: Purpose, leg: int = 0) -> IntentKey:
+        """The first key of this run, symbol and purpose that no intent has used; attempts count up from 0."""
+        attempt = 0
+        while True:
+            key = IntentKey(self.ledger.account, self.tick_id, symbol, purpose, leg, attempt)
+            if self.ledger.intent(key.client_order_id) is None:
+                return key
+            attempt += 1
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises: StateUnknown if the venue no longer lists what is held."""
+        found = self.broker.instruments().get(symbol)
+        if found is None:
+            raise StateUnknown(f"{self.broker.exchange} no longer lists {symbol}", symbol=symbol)
+        return found
+
+    def in_doubt_until(self, deadline: datetime | None, intended_at: datetime) -> datetime:
+        """When an order with this deadline that is in no listing surely does not exist."""
+        last = deadline if deadline is not None else intended_at + self.config.send.deadline
+        return last + self.config.clock_skew + self.config.listing_lag

@@ -1,0 +1,118 @@
+"""Flatten: cancel every order of ours and sell every position, now.
+
+In: broker, ledger, who asks.  Out: ``FlattenReport``; the account is halted until a named person releases it.  Never: candles, models,
+alert channels; an order of somebody else's touched.
+
+The lease is taken over if another run holds it: that run's token is stale from then on and it sends nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kracken_tasks.domain.clock import Clock, iso
+from kracken_tasks.domain.market import Quote
+from kracken_tasks.domain.trading import Purpose, TradingState
+from kracken_tasks.errors import KrackenError
+from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.desk import Desk, ExecutionConfig
+from kracken_tasks.execution.exits import Exit, leave, settled
+from kracken_tasks.execution.marks import state_text
+from kracken_tasks.execution.protect import Protection, protect
+from kracken_tasks.execution.reconcile import Reconciled, reconcile
+from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, LeaseHeld, Ledger
+from kracken_tasks.risk.state import AccountState, Cause
+
+__all__ = ["FlattenReport", "flatten"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenReport:
+    """What flattening did.  ``left`` are the stops of positions that could not be sold whole; ``problems`` say why, by symbol."""
+
+    tick_id: str
+    canceled: tuple[str, ...]
+    exits: tuple[Exit, ...]
+    left: tuple[Protection, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flat(self) -> bool:
+        return not self.left and not self.problems
+
+
+def flatten(
+    broker: Broker,
+    ledger: Ledger,
+    wall: Clock,
+    *,
+    holder: str,
+    by: str,
+    config: ExecutionConfig | None = None,
+) -> FlattenReport:
+    """Halt the account, cancel what is ours, sell what is held.  Repeating it sells what is left.
+
+    Raises: RetryLater if the venue cannot be read.
+    """
+    config = config or ExecutionConfig()
+    now = broker.now()
+    lease = ledger.leases.acquire(lease_name(ledger), holder, config.lease_ttl, wall.now())
+    if isinstance(lease, LeaseHeld):
+        lease = ledger.leases.take_over(lease_name(ledger), holder, config.lease_ttl, wall.now())
+    desk = Desk(broker, ledger, wall, lease, f"flatten@{iso(now)}", config)
+    try:
+        _halt(ledger, by, desk)
+        return _flatten(desk, reconcile(desk))
+    finally:
+        ledger.leases.release(desk.lease)
+
+
+def _halt(ledger: Ledger, by: str, desk: Desk) -> None:
+    state = AccountState(TradingState.HALTED, Cause.OPERATOR, f"flattened by {by}")
+    now = desk.broker.now()
+    with ledger.transaction():
+        written = ledger.set_state(state.state, state_text(state), ts=now)
+        if written.new:
+            payload = {"state": state.state.value, "previous": "", "reason": state.reason}
+            draft = AlertDraft(AlertKind.STATE_CHANGED, f"state:{written.entry.seq}", payload, AlertLevel.CRITICAL)
+            ledger.add_alert(draft, ts=now)
+
+
+def _flatten(desk: Desk, look: Reconciled) -> FlattenReport:
+    problems: dict[str, str] = dict(look.unknown)
+    canceled = _cancel_entries(desk, look, problems)
+    positions = desk.ledger.positions()
+    quotes: Mapping[str, Quote] = desk.broker.quotes(sorted(positions)) if positions else {}
+    exits: list[Exit] = []
+    for symbol, position in sorted(positions.items()):
+        try:
+            left = leave(
+                desk, position, quotes[symbol], look.stops(symbol), purpose=Purpose.FLATTEN, reason="flattened"
+            )
+        except KrackenError as error:  # the others are sold all the same
+            problems[symbol] = str(error)
+            continue
+        exits.append(left)
+    again = reconcile(desk)
+    exits = [settled(desk, left, again.fills) for left in exits]
+    problems |= {left.symbol: left.problem for left in exits if left.problem}
+    protections = protect(desk, again)
+    remaining = tuple(item for item in protections if item.position_id is not None)
+    return FlattenReport(desk.tick_id, canceled, tuple(exits), remaining, problems)
+
+
+def _cancel_entries(desk: Desk, look: Reconciled, problems: dict[str, str]) -> tuple[str, ...]:
+    """Cancel our resting orders that are no stops; the stops go one by one, each right before its position is sold."""
+    canceled: list[str] = []
+    for order in look.open_orders:
+        if order.trigger_price is not None:
+            continue
+        try:
+            desk.require_lease()
+            desk.broker.cancel(order.order_id)
+            canceled.append(order.order_id)
+        except KrackenError as error:
+            problems[order.symbol] = str(error)
+    return tuple(canceled)

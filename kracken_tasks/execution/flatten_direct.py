@@ -1,0 +1,140 @@
+"""Flatten directly: with the keys alone, when ledger, lake, scheduler and alerts are all down.
+
+In: a broker, a journal file, the money to sell into.  Out: lines in the journal, each on the disk before the step it tells of; later,
+adopted by the ledger as intents.  Never: a step that leaves no trace.
+
+Without the ledger nobody knows which coins are ours, so everything the account holds in a listed pair is sold.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from kracken_tasks.domain.clock import iso, parse_utc
+from kracken_tasks.domain.market import Balance, Instrument, Quote
+from kracken_tasks.domain.money import plain
+from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Purpose, Side
+from kracken_tasks.errors import BadData, KrackenError, TradeRefused
+from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.orders import SendRules, sell_request
+from kracken_tasks.ledger import Ledger
+
+__all__ = ["DirectReport", "adopt_journal", "flatten_direct"]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectReport:
+    """``sold`` maps symbols to order ids; ``problems`` says what is still there and why."""
+
+    canceled: tuple[str, ...]
+    sold: Mapping[str, str]
+    problems: Mapping[str, str]
+
+
+def flatten_direct(
+    broker: Broker, journal: Path, *, account: str, into: str = "USD", rules: SendRules | None = None
+) -> DirectReport:
+    """Cancel every open order of the account and sell every coin that has a pair with ``into``.
+
+    Raises: RetryLater if the venue cannot be read.  What fails for one order or coin is reported and the rest goes on.
+    """
+    rules = rules or SendRules(market_orders=True)
+    tick_id = f"direct@{iso(broker.now())}"
+    canceled: list[str] = []
+    problems: dict[str, str] = {}
+    for order in broker.open_orders():
+        _write(journal, {"step": "cancel", "order_id": order.order_id, "symbol": order.symbol})
+        try:
+            broker.cancel(order.order_id)
+            canceled.append(order.order_id)
+        except KrackenError as error:
+            problems[order.order_id] = str(error)
+    held = _sellable(broker.balances(), broker.instruments(), into)
+    quotes = broker.quotes(sorted(held)) if held else {}
+    sold: dict[str, str] = {}
+    for symbol, amount in sorted(held.items()):
+        key = IntentKey(account, tick_id, symbol, Purpose.FLATTEN)
+        try:
+            sold[symbol] = _sell(broker, journal, key, quotes[symbol], amount, rules)
+        except TradeRefused as refusal:
+            problems[symbol] = str(refusal)
+            _write(journal, {"step": "refused", "client_order_id": key.client_order_id, "reason": str(refusal)})
+        except KrackenError as error:
+            problems[symbol] = str(error)
+    return DirectReport(tuple(canceled), sold, problems)
+
+
+def _sellable(balances: Mapping[str, Balance], instruments: Mapping[str, Instrument], into: str) -> dict[str, Decimal]:
+    pairs = {f"{asset}/{into}": balance.total for asset, balance in balances.items() if balance.total > 0}
+    return {symbol: amount for symbol, amount in pairs.items() if symbol in instruments}
+
+
+def _sell(broker: Broker, journal: Path, key: IntentKey, quote: Quote, amount: Decimal, rules: SendRules) -> str:
+    now = broker.now()
+    request = sell_request(key, broker.instruments()[key.symbol], quote, amount=amount, now=now, rules=rules)
+    _write(journal, {"step": "intent", "ts": iso(now), "account": key.account, "tick_id": key.tick_id} | _told(request))
+    order_id = broker.submit(request)
+    _write(journal, {"step": "accepted", "client_order_id": key.client_order_id, "order_id": order_id})
+    return order_id
+
+
+def _told(request: OrderRequest) -> dict[str, str]:
+    return {
+        "client_order_id": request.client_order_id,
+        "symbol": request.symbol,
+        "kind": request.kind.value,
+        "amount": plain(request.amount),
+        "limit_price": "" if request.limit_price is None else plain(request.limit_price),
+        "time_in_force": request.time_in_force,
+        "deadline": "" if request.deadline is None else iso(request.deadline),
+    }
+
+
+def _write(journal: Path, line: Mapping[str, str]) -> None:
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    with journal.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(dict(line), sort_keys=True) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def adopt_journal(ledger: Ledger, journal: Path) -> int:
+    """Write the journal's intents into the ledger; the next reconcile finds their orders and books the fills.  Twice equals once.
+
+    Returns: how many intents were new.
+    Raises: BadData naming file and line for one that cannot be read; a torn last line is a step that never began.
+    """
+    lines = journal.read_text(encoding="utf-8").split("\n")
+    adopted = 0
+    with ledger.transaction():
+        for number, text in enumerate(lines[:-1], start=1):
+            try:
+                line = json.loads(text)
+                found = _intent(line) if line["step"] == "intent" else None
+            except (ValueError, KeyError) as error:
+                raise BadData(f"{journal} line {number}: {error}", file=str(journal), line=number) from error
+            if found is not None:
+                key, request, ts = found
+                adopted += ledger.record_intent(key, request, ts=ts, reason="flattened directly").new
+    return adopted
+
+
+def _intent(line: Mapping[str, str]) -> tuple[IntentKey, OrderRequest, datetime]:
+    key = IntentKey(line["account"], line["tick_id"], line["symbol"], Purpose.FLATTEN)
+    request = OrderRequest(
+        client_order_id=line["client_order_id"],
+        symbol=line["symbol"],
+        side=Side.SELL,
+        kind=OrderKind(line["kind"]),
+        amount=Decimal(line["amount"]),
+        limit_price=Decimal(line["limit_price"]) if line["limit_price"] else None,
+        time_in_force=line["time_in_force"],
+        deadline=parse_utc(line["deadline"]) if line["deadline"] else None,
+    )
+    return key, request, parse_utc(line["ts"])

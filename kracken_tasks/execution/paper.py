@@ -1,0 +1,378 @@
+"""The paper broker: an exchange account of our own on somebody else's prices.
+
+In: a clock (market time), instruments, a source of quotes, optionally simulated books; orders.  Out: what a venue would answer.
+Never: sleeping, randomness, answers that are not yet on the disk.
+
+Resting orders are worked through whenever the account is looked at (``advance``): the same looks at the same quotes give the same
+fills and the same ids.  Latency is arithmetic: an order arrives, fills and meets its deadline ``latency`` after it was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+from kracken_tasks.domain.market import Balance, Instrument, Quote
+from kracken_tasks.domain.money import MONEY, floor_to_step
+from kracken_tasks.domain.trading import (
+    CashMovement,
+    Fill,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    VenueOrder,
+)
+from kracken_tasks.errors import TradeRefused
+from kracken_tasks.execution.paper_matching import (
+    Execution,
+    FillRules,
+    PaperBook,
+    PaperOrder,
+    executions,
+    fee_of,
+    hold_of,
+    is_triggered,
+    touch_price,
+)
+from kracken_tasks.execution.paper_store import PaperStore
+
+__all__ = ["PaperBroker"]
+
+QuoteSource = Callable[[Iterable[str]], Mapping[str, Quote]]
+BookSource = Callable[[str], PaperBook | None]
+_NO_TRAILING = frozenset({OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT})
+
+
+class PaperBroker:
+    """Satisfies ``Broker``.  ``deposit`` is booked once, when the account is first opened; one instance per process."""
+
+    supports_conditional_close = True
+
+    def __init__(
+        self,
+        *,
+        exchange: str,
+        clock: Callable[[], datetime],
+        instruments: Callable[[], Mapping[str, Instrument]],
+        quotes: QuoteSource,
+        deposit: Mapping[str, Decimal],
+        path: Path | None = None,
+        rules: FillRules | None = None,
+        book: BookSource | None = None,
+        work_every: timedelta = timedelta(seconds=1),
+    ) -> None:
+        self.exchange = exchange
+        self._clock, self._instruments, self._source, self._book = clock, instruments, quotes, book
+        self._rules = rules or FillRules()
+        self._work_every, self._worked_at = work_every, None
+        self._store = PaperStore(path)
+        self._open_account(deposit)
+
+    _worked_at: datetime | None
+
+    def close(self) -> None:
+        self._store.close()
+
+    # -- reading -------------------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self._clock()
+
+    def instruments(self) -> Mapping[str, Instrument]:
+        return self._instruments()
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """Quotes of the source; what rests in these symbols is worked through on the way."""
+        found = dict(self._source(tuple(symbols)))
+        self.advance(self.now(), found)
+        return found
+
+    def balances(self) -> dict[str, Balance]:
+        self._look()
+        held = self._held()
+        return {
+            asset: Balance(asset, total, held.get(asset, Decimal(0))) for asset, total in self._store.totals().items()
+        }
+
+    def open_orders(self) -> list[VenueOrder]:
+        self._look()
+        return [order.view for order in self._store.open_orders()]
+
+    def closed_orders(self, start: datetime) -> list[VenueOrder]:
+        self._look()
+        return [order.view for order in self._store.closed_orders(start)]
+
+    def orders(self, order_ids: Iterable[str]) -> dict[str, VenueOrder]:
+        self._look()
+        found = (self._store.order(order_id) for order_id in order_ids)
+        return {order.view.order_id: order.view for order in found if order is not None}
+
+    def fills(self, start: datetime, known: Container[str] = ()) -> list[Fill]:
+        self._look()
+        return [fill for fill in self._store.fills(start) if fill.trade_id not in known]
+
+    def orders_with_fills(
+        self, order_ids: Iterable[str], known: Container[str] = ()
+    ) -> tuple[dict[str, VenueOrder], list[Fill]]:
+        wanted = tuple(order_ids)
+        orders = self.orders(wanted)
+        return orders, [fill for fill in self._store.order_fills(wanted) if fill.trade_id not in known]
+
+    def cash_movements(self, start: datetime) -> list[CashMovement]:
+        return self._store.movements(start)
+
+    # -- changing ------------------------------------------------------------------------------------------------------------
+
+    def submit(self, request: OrderRequest) -> str:
+        """See ``Broker.submit``; what the paper venue refuses, it refuses with Kraken's words."""
+        now = self.now()
+        instrument = self._checked(request, now)
+        quote = self._source((request.symbol,))[request.symbol]
+        arrival = now + self._rules.latency
+        with self._store.transaction():
+            order = self._new_order(request, arrival)
+            self._require_free(order, quote, instrument, self._held())
+            self._store.put_order(order)
+            if not order.rests_untriggered:
+                order = self._fill(order, quote, instrument, arrival, resting=False)
+            once = request.time_in_force == "IOC" or request.kind is OrderKind.MARKET
+            if once and order.view.status.resting:
+                self._store.put_order(order.canceled(arrival))
+        return order.view.order_id
+
+    def cancel(self, order_id: str) -> None:
+        self._look()
+        with self._store.transaction():
+            order = self._store.order(order_id)
+            if order is not None and order.view.status.resting:
+                self._store.put_order(order.canceled(self.now()))
+
+    def amend(
+        self,
+        order_id: str,
+        *,
+        amount: Decimal | None = None,
+        trigger_price: Decimal | None = None,
+        limit_price: Decimal | None = None,
+    ) -> None:
+        self._look()
+        quote = self._quote_of(order_id)
+        with self._store.transaction():
+            order = self._store.order(order_id)
+            if order is None or not order.view.status.resting:
+                raise TradeRefused(f"EOrder:Unknown order {order_id}", order_id=order_id)
+            view = order.view
+            instrument = self.instruments()[view.symbol]
+            _require_steps(amount, trigger_price, limit_price, instrument)
+            changed = replace(
+                order,
+                view=replace(
+                    view,
+                    amount=view.amount if amount is None else amount,
+                    trigger_price=view.trigger_price if trigger_price is None else trigger_price,
+                    limit_price=view.limit_price if limit_price is None else limit_price,
+                ),
+            )
+            if changed.view.remaining <= 0:  # as Kraken: amending to what has filled cancels the rest
+                self._store.put_order(order.canceled(self.now()))
+                return
+            self._require_free(changed, quote, instrument, self._held(leaving_out=order_id))
+            self._store.put_order(changed)
+
+    def _quote_of(self, order_id: str) -> Quote:
+        order = self._store.order(order_id)
+        if order is None:
+            raise TradeRefused(f"EOrder:Unknown order {order_id}", order_id=order_id)
+        return self._source((order.view.symbol,))[order.view.symbol]
+
+    def deposit(self, asset: str, amount: Decimal, kind: str = "deposit") -> None:
+        """Book money that comes from outside (negative: leaves), as the venue's own ledger would."""
+        with self._store.transaction():
+            number = self._store.next_number("movement")
+            total = self._store.totals().get(asset, Decimal(0)) + amount
+            self._store.set_total(asset, total)
+            name = f"PL{number:06d}"
+            self._store.add_movement(CashMovement(name, name, kind, asset, amount, Decimal(0), self.now(), total))
+
+    def advance(self, now: datetime, quotes: Mapping[str, Quote]) -> None:
+        """Work through what rests in the quoted symbols, oldest order first."""
+        waiting = [order for order in self._store.open_orders() if order.view.symbol in quotes]
+        due = [order for order in waiting if self._acts_on(order, quotes[order.view.symbol])]
+        if not due:
+            return
+        with self._store.transaction():
+            for stale in due:
+                order = self._store.order(stale.view.order_id)
+                if order is None or not order.view.status.resting:
+                    continue  # another process was faster
+                quote = quotes[order.view.symbol]
+                instrument = self.instruments()[order.view.symbol]
+                was_limit = order.view.trigger_price is None
+                self._fill(replace(order, triggered=not was_limit), quote, instrument, now, resting=was_limit)
+
+    # -- inside --------------------------------------------------------------------------------------------------------------
+
+    def _open_account(self, deposit: Mapping[str, Decimal]) -> None:
+        if self._store.totals():
+            return
+        for asset, amount in deposit.items():
+            self.deposit(asset, amount)
+
+    def _look(self) -> None:
+        """Advance on fresh quotes, but not more often than ``work_every``: several listings of one look cost one quotes call."""
+        now = self.now()
+        if self._worked_at is not None and self._worked_at <= now < self._worked_at + self._work_every:
+            return
+        self._worked_at = now
+        symbols = sorted({order.view.symbol for order in self._store.open_orders()})
+        if symbols:
+            self.advance(now, self._source(symbols))
+
+    def _acts_on(self, order: PaperOrder, quote: Quote) -> bool:
+        if order.rests_untriggered:
+            return is_triggered(order, quote)
+        instrument = self.instruments()[order.view.symbol]
+        return bool(executions(order, quote, None, instrument, self._rules, resting=True))
+
+    def _checked(self, request: OrderRequest, now: datetime) -> Instrument:
+        instrument = self.instruments().get(request.symbol)
+        if instrument is None:
+            raise TradeRefused(f"EQuery:Unknown asset pair {request.symbol}", symbol=request.symbol)
+        if not instrument.tradable:
+            raise TradeRefused(f"EService:Market in {instrument.status} mode", symbol=request.symbol)
+        if request.kind in _NO_TRAILING:
+            raise TradeRefused(f"EGeneral:Invalid arguments:ordertype {request.kind}", symbol=request.symbol)
+        if request.deadline is not None and now + self._rules.latency > request.deadline:
+            raise TradeRefused("EService:Deadline elapsed", symbol=request.symbol, deadline=request.deadline)
+        close = request.close
+        _require_steps(request.amount, request.trigger_price, request.limit_price, instrument)
+        if close is not None:
+            _require_steps(None, close.trigger_price, close.limit_price, instrument)
+        if request.amount < instrument.min_amount:
+            raise TradeRefused("EOrder:Order minimum not met", symbol=request.symbol, minimum=instrument.min_amount)
+        price = request.limit_price or request.trigger_price
+        if price is not None and price * request.amount < instrument.min_cost:
+            raise TradeRefused("EOrder:Cost minimum not met", symbol=request.symbol, minimum=instrument.min_cost)
+        return instrument
+
+    def _new_order(self, request: OrderRequest, at: datetime) -> PaperOrder:
+        if any(order.view.client_order_id == request.client_order_id for order in self._store.open_orders()):
+            raise TradeRefused(
+                "EGeneral:Invalid arguments:cl_ord_id is in use by an open order",
+                client_order_id=request.client_order_id,
+            )
+        view = VenueOrder(
+            order_id=f"PO{self._store.next_number('order'):06d}",
+            client_order_id=request.client_order_id,
+            parent_id=None,
+            symbol=request.symbol,
+            side=request.side,
+            kind=request.kind,
+            status=OrderStatus.OPEN,
+            amount=request.amount,
+            filled=Decimal(0),
+            average_price=None,
+            limit_price=request.limit_price,
+            trigger_price=request.trigger_price,
+            opened_at=at,
+        )
+        return PaperOrder(view, request.time_in_force, request.close)
+
+    def _held(self, leaving_out: str | None = None) -> dict[str, Decimal]:
+        held: dict[str, Decimal] = {}
+        for order in self._store.open_orders():
+            if order.view.order_id == leaving_out:
+                continue
+            instrument = self.instruments()[order.view.symbol]
+            asset, amount = hold_of(order, Decimal(0), instrument, self._rules)
+            held[asset] = held.get(asset, Decimal(0)) + amount
+        return held
+
+    def _require_free(
+        self, order: PaperOrder, quote: Quote, instrument: Instrument, held: Mapping[str, Decimal]
+    ) -> None:
+        price = touch_price(order.view.side, quote, instrument, self._rules.slippage_bps)
+        asset, needed = hold_of(order, price, instrument, self._rules)
+        free = self._store.totals().get(asset, Decimal(0)) - held.get(asset, Decimal(0))
+        if needed > free:
+            raise TradeRefused(
+                f"EOrder:Insufficient funds: {needed} {asset} needed, {free} free",
+                symbol=order.view.symbol,
+                asset=asset,
+            )
+
+    def _fill(
+        self, order: PaperOrder, quote: Quote, instrument: Instrument, at: datetime, *, resting: bool
+    ) -> PaperOrder:
+        book = self._book(order.view.symbol) if self._book is not None else None
+        filled = Decimal(0)
+        for execution in executions(order, quote, book, instrument, self._rules, resting=resting):
+            order = order.after(execution, at)
+            filled += execution.amount
+            self._book_fill(order, execution, instrument, at)
+        self._store.put_order(order)
+        if filled and order.close is not None:
+            self._place_close(order, filled, instrument, at)
+        return order
+
+    def _book_fill(self, order: PaperOrder, execution: Execution, instrument: Instrument, at: datetime) -> None:
+        fee = fee_of(execution, instrument, self._rules)
+        totals = self._store.totals()
+        sign = 1 if order.view.side is Side.BUY else -1
+        with localcontext(MONEY):
+            cost = execution.price * execution.amount
+            base = totals.get(instrument.base, Decimal(0)) + sign * execution.amount
+            quote = totals.get(instrument.quote, Decimal(0)) - sign * cost - fee
+        self._store.set_total(instrument.base, base)
+        self._store.set_total(instrument.quote, quote)
+        self._store.add_fill(
+            Fill(
+                trade_id=f"PT{self._store.next_number('trade'):06d}",
+                order_id=order.view.order_id,
+                symbol=order.view.symbol,
+                side=order.view.side,
+                amount=execution.amount,
+                price=execution.price,
+                cost=cost,
+                fee=fee,
+                fee_currency=instrument.quote,
+                ts=at,
+                liquidity=execution.liquidity,
+            )
+        )
+
+    def _place_close(self, parent: PaperOrder, amount: Decimal, instrument: Instrument, at: datetime) -> None:
+        """The stop the venue places by itself; like the real one it says nothing when the amount is too small to rest."""
+        close = parent.close
+        if close is None or amount < instrument.min_amount:
+            return
+        view = VenueOrder(
+            order_id=f"PO{self._store.next_number('order'):06d}",
+            client_order_id=None,
+            parent_id=parent.view.order_id,
+            symbol=parent.view.symbol,
+            side=Side.SELL if parent.view.side is Side.BUY else Side.BUY,
+            kind=close.kind,
+            status=OrderStatus.OPEN,
+            amount=amount,
+            filled=Decimal(0),
+            average_price=None,
+            limit_price=close.limit_price,
+            trigger_price=close.trigger_price,
+            opened_at=at,
+        )
+        self._store.put_order(PaperOrder(view, "GTC", None))
+
+
+def _require_steps(
+    amount: Decimal | None, trigger: Decimal | None, limit: Decimal | None, instrument: Instrument
+) -> None:
+    if amount is not None and (amount <= 0 or floor_to_step(amount, instrument.lot_step) != amount):
+        raise TradeRefused(f"EGeneral:Invalid arguments:volume {amount}", symbol=instrument.symbol, amount=amount)
+    for price in (trigger, limit):
+        if price is not None and (price <= 0 or floor_to_step(price, instrument.price_tick) != price):
+            raise TradeRefused(f"EOrder:Tick size check failed: {price}", symbol=instrument.symbol, price=price)

@@ -1,0 +1,181 @@
+"""How the paper broker fills orders: pure functions from an order and a quote to executions.
+
+In: an order, a quote or a book, the fill rules.  Out: executions in whole ticks and lots.  Never: state, I/O, randomness.
+
+Prices move against the trader: a taker's buy pays the ask plus slippage rounded up to a tick, a sale gets the bid less slippage rounded
+down.  A limit is never exceeded.  Stops are triggered by the last trade, as Kraken's default is, and then take the touch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal, localcontext
+
+from kracken_tasks.domain.market import Instrument, Quote
+from kracken_tasks.domain.money import MONEY, price_of, ticks_at_or_above, ticks_at_or_below
+from kracken_tasks.domain.trading import (
+    ConditionalClose,
+    OrderKind,
+    OrderStatus,
+    Side,
+    VenueOrder,
+)
+
+__all__ = [
+    "Execution",
+    "FillRules",
+    "PaperBook",
+    "PaperOrder",
+    "executions",
+    "fee_of",
+    "hold_of",
+    "is_triggered",
+    "touch_price",
+]
+
+_STOPS = frozenset({OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT})
+_TARGETS = frozenset({OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT})
+_FEE_PLACES = Decimal(1).scaleb(-8)
+
+
+@dataclass(frozen=True, slots=True)
+class FillRules:
+    """What a paper fill costs.  ``commission_bps`` None takes the instrument's own maker and taker fees."""
+
+    slippage_bps: float = 5.0
+    commission_bps: Decimal | None = None
+    latency: timedelta = timedelta(milliseconds=100)
+
+    def __post_init__(self) -> None:
+        if self.slippage_bps < 0 or self.latency < timedelta(0) or (self.commission_bps or 0) < 0:
+            raise ValueError("slippage_bps, commission_bps and latency are not negative")
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBook:
+    """Simulated depth, best level first: (price, amount) pairs.  With a book, depth takes slippage's place."""
+
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One fill to be: ``price`` in quote, ``amount`` in base."""
+
+    price: Decimal
+    amount: Decimal
+    liquidity: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOrder:
+    """An order as the paper venue keeps it: the public view and what drives it.  ``cost`` sums price x amount of its fills."""
+
+    view: VenueOrder
+    time_in_force: str
+    close: ConditionalClose | None
+    triggered: bool = False
+    cost: Decimal = Decimal(0)
+
+    @property
+    def rests_untriggered(self) -> bool:
+        return not self.triggered and self.view.kind in _STOPS | _TARGETS
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The worst price it may take; None for market orders and plain stops."""
+        return self.view.limit_price
+
+    def after(self, execution: Execution, at: datetime) -> PaperOrder:
+        """The order once ``execution`` has happened; closed when nothing remains."""
+        with localcontext(MONEY):
+            cost = self.cost + execution.price * execution.amount
+            filled = self.view.filled + execution.amount
+            average = cost / filled
+        done = filled >= self.view.amount
+        view = replace(
+            self.view,
+            filled=filled,
+            average_price=average,
+            status=OrderStatus.CLOSED if done else self.view.status,
+            closed_at=at if done else None,
+        )
+        return replace(self, view=view, cost=cost)
+
+    def canceled(self, at: datetime) -> PaperOrder:
+        return replace(self, view=replace(self.view, status=OrderStatus.CANCELED, closed_at=at))
+
+
+def touch_price(side: Side, quote: Quote, instrument: Instrument, slippage_bps: float) -> Decimal:
+    """Where a taker is filled: in whole ticks, rounded against the trader."""
+    slip = slippage_bps / 10_000.0
+    if side is Side.BUY:
+        return price_of(ticks_at_or_above(quote.ask * (1.0 + slip), instrument), instrument)
+    return price_of(max(1, ticks_at_or_below(quote.bid * (1.0 - slip), instrument)), instrument)
+
+
+def is_triggered(order: PaperOrder, quote: Quote) -> bool:
+    """Whether the last trade has reached a resting trigger.  A sale's stop triggers at or below it, a sale's target at or above."""
+    trigger = order.view.trigger_price
+    if trigger is None:
+        return True
+    level = float(trigger)
+    downwards = (order.view.kind in _STOPS) == (order.view.side is Side.SELL)
+    return quote.last <= level if downwards else quote.last >= level
+
+
+def executions(
+    order: PaperOrder, quote: Quote, book: PaperBook | None, instrument: Instrument, rules: FillRules, *, resting: bool
+) -> list[Execution]:
+    """What fills now, in order.  ``resting``: the order waited in the book, so a limit fills at its own price as maker."""
+    side, limit, wanted = order.view.side, order.limit, order.view.remaining
+    best = touch_price(side, quote, instrument, 0.0)
+    if limit is not None and _beyond(side, best, limit):
+        return []
+    if resting and limit is not None and not order.triggered:
+        return [Execution(limit, wanted, "maker")]
+    if book is None:
+        price = touch_price(side, quote, instrument, rules.slippage_bps)
+        return [Execution(limit if limit is not None and _beyond(side, price, limit) else price, wanted, "taker")]
+    return _walk(book.asks if side is Side.BUY else book.bids, side, limit, wanted)
+
+
+def _walk(
+    levels: tuple[tuple[Decimal, Decimal], ...], side: Side, limit: Decimal | None, wanted: Decimal
+) -> list[Execution]:
+    found: list[Execution] = []
+    for price, amount in levels:
+        if wanted <= 0 or (limit is not None and _beyond(side, price, limit)):
+            break
+        taken = min(wanted, amount)
+        found.append(Execution(price, taken, "taker"))
+        wanted -= taken
+    return found
+
+
+def _beyond(side: Side, price: Decimal, limit: Decimal) -> bool:
+    return price > limit if side is Side.BUY else price < limit
+
+
+def fee_of(execution: Execution, instrument: Instrument, rules: FillRules) -> Decimal:
+    """The fee in quote currency, to 8 decimals."""
+    with localcontext(MONEY):
+        fraction = _fee_fraction(execution.liquidity, instrument, rules)
+        return (execution.price * execution.amount * fraction).quantize(_FEE_PLACES)
+
+
+def hold_of(order: PaperOrder, price: Decimal, instrument: Instrument, rules: FillRules) -> tuple[str, Decimal]:
+    """The asset an open order holds back and how much.  ``price`` serves a buy that names none."""
+    if order.view.side is Side.SELL:
+        return instrument.base, order.view.remaining
+    with localcontext(MONEY):
+        worst = order.limit or order.view.trigger_price or price
+        return instrument.quote, order.view.remaining * worst * (1 + _fee_fraction("taker", instrument, rules))
+
+
+def _fee_fraction(liquidity: str, instrument: Instrument, rules: FillRules) -> Decimal:
+    if rules.commission_bps is not None:
+        return rules.commission_bps / 10_000
+    return instrument.maker_fee if liquidity == "maker" else instrument.taker_fee

@@ -1,0 +1,272 @@
+"""Reconcile: what became of every intent, order and fill, and whether venue and ledger agree.  It never sends.
+
+In: the broker's listings, the ledger's open intents and orders.  Out: booked fills, closed intents, symbols in doubt, strangers, balance
+differences.  Never: submit, amend, cancel; an order that nobody of ours placed is reported and left alone.
+
+An intent has never arrived only when its deadline, the allowed clock skew and the listing lag have passed in market time and it is
+neither among the open nor, looked at after them, among the closed orders.  Until then its symbol is not traded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from kracken_tasks.domain.clock import iso
+from kracken_tasks.domain.market import Balance, split_symbol
+from kracken_tasks.domain.money import plain
+from kracken_tasks.domain.trading import CashMovement, Fill, VenueOrder
+from kracken_tasks.errors import RetryLater
+from kracken_tasks.execution.booking import Booked, Owners, book
+from kracken_tasks.execution.desk import Desk
+from kracken_tasks.ledger import (
+    AlertDraft,
+    AlertKind,
+    AlertLevel,
+    BalanceLine,
+    FillEntry,
+    IntentEntry,
+    IntentResult,
+)
+
+__all__ = ["Reconciled", "Resolution", "check_balances", "follow_up", "reconcile"]
+
+_WHOLE_HISTORY = timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """How an intent that was open at the start of the look ended."""
+
+    client_order_id: str
+    symbol: str
+    result: IntentResult
+    order_id: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """One look at the venue.  ``open_orders`` are ours alone; ``unknown`` maps a symbol to why it is not traded now."""
+
+    now: datetime
+    resolved: tuple[Resolution, ...]
+    unknown: Mapping[str, str]
+    fills: tuple[FillEntry, ...]
+    open_orders: tuple[VenueOrder, ...]
+    foreign_orders: tuple[VenueOrder, ...]
+    foreign_fills: tuple[Fill, ...]
+
+    def stops(self, symbol: str) -> tuple[VenueOrder, ...]:
+        """Our resting sales in ``symbol`` that wait for a trigger, the largest first."""
+        found = (order for order in self.open_orders if order.symbol == symbol and order.trigger_price is not None)
+        return tuple(sorted(found, key=lambda order: (-order.remaining, order.opened_at, order.order_id)))
+
+
+def reconcile(desk: Desk) -> Reconciled:
+    """Look at the venue once and write down everything that is new.
+
+    Raises: RetryLater if a listing cannot be read; nothing was written then.
+    """
+    now = desk.broker.now()
+    since = _since(desk, now)
+    known = _booked_since(desk, since)
+    pending = desk.ledger.open_intents()
+    open_orders = desk.broker.open_orders()  # the first look; what leaves this list later is in the next one
+    seen = {order.order_id: order for order in open_orders}
+    _look_among_closed(desk, pending, seen)
+    fills = desk.broker.fills(since, known)
+    owners = Owners(desk, seen.values())
+    details, missing = _missing_details(desk, owners, seen, [fill for fill in fills if fill.trade_id not in known])
+    seen |= details
+    relevant = [order for order in seen.values() if order.status.resting or _concerns_us(desk, owners, order, fills)]
+    booked = book(desk, owners, relevant, fills, now)
+    if booked.late:
+        booked = _with_late_fills(desk, owners, booked, seen, now)
+    resolved, unknown = _settle(desk, pending, booked, now)
+    unknown |= {order.symbol: f"order {order.order_id} was accepted and is in no listing" for order in missing}
+    unknown |= {seen[order_id].symbol: reason for order_id, reason in booked.late.items()}
+    _report_strangers(desk, booked, now)
+    desk.unknown = dict(unknown)
+    desk.owed = _owed(desk, [*missing, *(seen[order_id] for order_id in booked.late)], now)
+    # An order asked for by id may rest although the listing lags behind: leaving it out would place its stop twice.
+    ours_open = tuple(
+        order for order in seen.values() if order.status.resting and owners.of(order.order_id) is not None
+    )
+    return Reconciled(now, resolved, unknown, booked.fills, ours_open, booked.foreign_orders, booked.foreign_fills)
+
+
+def follow_up(desk: Desk, order_ids: Iterable[str]) -> tuple[FillEntry, ...]:
+    """Look at orders just canceled or amended, so that what they filled until then is booked before the next step.
+
+    Raises: RetryLater if they cannot be read; the next reconcile finds them.
+    """
+    wanted = tuple(order_ids)
+    if not wanted:
+        return ()
+    now = desk.broker.now()
+    orders, fills = desk.broker.orders_with_fills(wanted, _booked_since(desk, _since(desk, now)))
+    missing = [order_id for order_id in wanted if order_id not in orders]
+    if missing:
+        raise RetryLater(f"{desk.broker.exchange} does not tell of {', '.join(missing)}", orders=missing)
+    booked = book(desk, Owners(desk), orders.values(), fills, now)
+    for order_id, reason in booked.late.items():
+        desk.unknown[orders[order_id].symbol] = reason
+    desk.owed |= _owed(desk, [orders[order_id] for order_id in booked.late], now)
+    return booked.fills
+
+
+def check_balances(desk: Desk, now: datetime) -> tuple[Mapping[str, Balance], tuple[BalanceLine, ...]]:
+    """Compare the venue's balances with the fold, writing the statement down; () means they agree.
+
+    A difference is first looked for among deposits and withdrawals not booked yet.  In the assets of a symbol whose fills the venue owes
+    us nothing can be compared: they are judged as soon as the fills are booked.
+    """
+    venue = desk.broker.balances()
+    tolerance = desk.config.balance_tolerance
+    if desk.ledger.check_balances(venue, tolerance=tolerance):
+        _book_movements(desk, venue, now)
+    desk.ledger.record_balances(venue, ts=now, tolerance=tolerance)
+    waiting = {asset for symbol in desk.owed for asset in split_symbol(symbol)}
+    lines = tuple(line for line in desk.ledger.check_balances(venue, tolerance=tolerance) if line.asset not in waiting)
+    for line in lines:
+        facts = {"venue": plain(line.venue), "ledger": plain(line.ledger), "difference": plain(line.difference)}
+        key = f"balance:{line.asset}:{facts['difference']}"
+        draft = AlertDraft(AlertKind.BALANCE_DIFFERENCE, key, {"asset": line.asset} | facts, AlertLevel.CRITICAL)
+        desk.ledger.add_alert(draft, ts=now)
+    return venue, lines
+
+
+def _book_movements(desk: Desk, venue: Mapping[str, Balance], now: datetime) -> None:
+    """Book deposits, withdrawals and the like; a new book starts with what the account holds beyond them as its opening."""
+    last = desk.ledger.last_cash_ts()
+    if last is not None:
+        desk.ledger.book_cash(desk.broker.cash_movements(last - desk.config.fill_overlap))
+        return
+    movements = desk.broker.cash_movements(now - _WHOLE_HISTORY)
+    with desk.ledger.transaction():
+        desk.ledger.book_cash(movements)
+        if desk.ledger.last_fill_ts() is None:
+            rest = desk.ledger.check_balances(venue)
+            desk.ledger.book_cash(
+                CashMovement(
+                    f"opening:{line.asset}", "opening", "opening", line.asset, line.difference, Decimal(0), now
+                )
+                for line in rest
+            )
+
+
+def _since(desk: Desk, now: datetime) -> datetime:
+    """From when executions are listed: the last one booked, less the overlap; a new book starts with its first intent."""
+    last = desk.ledger.last_fill_ts()
+    if last is None:
+        intents = desk.ledger.intents()
+        last = intents[0].ts if intents else now
+    return min(last, now) - desk.config.fill_overlap
+
+
+def _booked_since(desk: Desk, since: datetime) -> frozenset[str]:
+    """Trade ids that need not be asked about again."""
+    return frozenset(entry.trade_id for entry in desk.ledger.fills(since))
+
+
+def _owed(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> frozenset[str]:
+    """Symbols of orders whose fills are owed, for as long as that is the venue's ordinary lateness; later it is a difference."""
+    patience = desk.config.fill_overlap
+    return frozenset(order.symbol for order in orders if now - (order.closed_at or order.opened_at) <= patience)
+
+
+def _look_among_closed(desk: Desk, pending: Iterable[IntentEntry], seen: dict[str, VenueOrder]) -> None:
+    """The second look, only for intents the first one did not find."""
+    found = {order.client_order_id for order in seen.values()}
+    missing = [intent for intent in pending if intent.client_order_id not in found]
+    if not missing:
+        return
+    wanted = {intent.client_order_id for intent in missing}
+    start = min(intent.ts for intent in missing) - desk.config.clock_skew - desk.config.fill_overlap
+    for order in desk.broker.closed_orders(start):
+        if order.client_order_id in wanted:
+            seen[order.order_id] = order
+
+
+def _missing_details(
+    desk: Desk, owners: Owners, seen: Mapping[str, VenueOrder], news: Iterable[Fill]
+) -> tuple[dict[str, VenueOrder], list[VenueOrder]]:
+    """Orders the ledger believes open but the listing no longer shows, and orders that only a new fill speaks of.
+
+    Second: those of the former that the venue does not tell of at all, as the ledger last saw them.
+    """
+    gone = {order_id: order for order_id, order in desk.ledger.open_orders().items() if order_id not in seen}
+    strangers = {fill.order_id for fill in news if owners.order(fill.order_id) is None}
+    wanted = sorted(gone.keys() | strangers)
+    if not wanted:
+        return {}, []
+    found = desk.broker.orders(wanted)
+    owners.add(found.values())
+    parents = {order.parent_id for order in found.values() if order.parent_id and owners.order(order.parent_id) is None}
+    if parents:
+        owners.add(desk.broker.orders(sorted(parents)).values())
+    return found, [order for order_id, order in gone.items() if order_id not in found]
+
+
+def _concerns_us(desk: Desk, owners: Owners, order: VenueOrder, fills: Iterable[Fill]) -> bool:
+    return owners.of(order.order_id) is not None or any(fill.order_id == order.order_id for fill in fills)
+
+
+def _with_late_fills(
+    desk: Desk, owners: Owners, booked: Booked, seen: Mapping[str, VenueOrder], now: datetime
+) -> Booked:
+    """Ask for the missing fills by order: that listing is often ahead of the one by time."""
+    _, fills = desk.broker.orders_with_fills(sorted(booked.late), {entry.trade_id for entry in booked.fills})
+    again = book(desk, owners, [seen[order_id] for order_id in booked.late], fills, now)
+    return Booked(
+        fills=booked.fills + again.fills,
+        accepted=booked.accepted,
+        late=again.late,
+        foreign_orders=booked.foreign_orders,
+        foreign_fills=booked.foreign_fills,
+    )
+
+
+def _settle(
+    desk: Desk, pending: Iterable[IntentEntry], booked: Booked, now: datetime
+) -> tuple[tuple[Resolution, ...], dict[str, str]]:
+    accepted = {intent.client_order_id for intent in booked.accepted}
+    resolved: list[Resolution] = []
+    unknown: dict[str, str] = {}
+    for intent in pending:
+        if intent.client_order_id in accepted:
+            outcome = desk.ledger.outcome(intent.client_order_id)
+            order_id = outcome.order_id if outcome is not None else None
+            detail = f"{intent.purpose} found on the venue as {order_id}, nothing sent again"
+            resolved.append(_resolution(desk, intent, IntentResult.ACCEPTED, order_id, detail, now))
+            continue
+        until = desk.in_doubt_until(intent.request.deadline, intent.ts)
+        if now <= until:
+            unknown[intent.symbol] = f"{intent.purpose} {intent.client_order_id[:8]} in doubt until {iso(until)}"
+            continue
+        detail = "neither among open nor closed orders after its deadline and the listing lag"
+        desk.ledger.record_outcome(intent.client_order_id, IntentResult.NEVER_ARRIVED, ts=now, reason=detail)
+        resolved.append(_resolution(desk, intent, IntentResult.NEVER_ARRIVED, None, detail, now))
+    return tuple(resolved), unknown
+
+
+def _resolution(
+    desk: Desk, intent: IntentEntry, result: IntentResult, order_id: str | None, detail: str, now: datetime
+) -> Resolution:
+    payload = {"symbol": intent.symbol, "client_order_id": intent.client_order_id, "detail": detail}
+    draft = AlertDraft(AlertKind.RECOVERED, f"recovered:{intent.client_order_id}", payload, AlertLevel.WARNING)
+    desk.ledger.add_alert(draft, ts=now)
+    return Resolution(intent.client_order_id, intent.symbol, result, order_id, detail)
+
+
+def _report_strangers(desk: Desk, booked: Booked, now: datetime) -> None:
+    for order in booked.foreign_orders:
+        detail = (
+            f"{order.side} {plain(order.amount)} {order.kind}, {order.status}: not placed by this ledger, left alone"
+        )
+        payload = {"symbol": order.symbol, "order_id": order.order_id, "detail": detail}
+        draft = AlertDraft(AlertKind.UNKNOWN_ORDER, f"stranger:{order.order_id}", payload, AlertLevel.WARNING)
+        desk.ledger.add_alert(draft, ts=now)

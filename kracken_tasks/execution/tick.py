@@ -1,0 +1,364 @@
+"""The tick: reconcile, mark, exits, candles, decide, send, protect, write it down.  One function, killable at any instant.
+
+In: everything it works with (``TickDeps``) and the slot it stands for.  Out: ``TickReport``; the facts are in the ledger.
+Never: retries, threads, Prefect, settings; a second order for a decision, whatever is repeated; a symbol's trouble kept from the others.
+
+Exits and stops come first and need neither candles nor signals.  A tick that is repeated after it was finished does nothing; one that was
+killed halfway sends nothing its first run may have sent, and looks after what that run left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from kracken_tasks.domain.clock import iso, monotonic_seconds
+from kracken_tasks.domain.market import Balance, Quote, SeriesKey
+from kracken_tasks.domain.money import plain
+from kracken_tasks.domain.trading import Action, Position, Purpose
+from kracken_tasks.errors import BadData, KrackenError, RetryLater
+from kracken_tasks.execution.account import Account, account_facts
+from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
+from kracken_tasks.execution.exits import due_exit, leave, settled
+from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state
+from kracken_tasks.execution.protect import merged, protect, raise_plan
+from kracken_tasks.execution.reconcile import Reconciled, check_balances, reconcile
+from kracken_tasks.execution.report import TickReport
+from kracken_tasks.execution.sending import filled_by
+from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost
+from kracken_tasks.risk.equity import UnitMark
+from kracken_tasks.risk.state import AccountState
+
+__all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name", "run_tick"]
+
+
+def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
+    """Run one tick to its end, or say why it did not run.
+
+    Time: market time is ``broker.now()``; the wall clock serves the lease only.
+    Raises: RetryLater if the venue cannot be read at all; whatever was sent before is found by the next tick.
+    """
+    lease = deps.ledger.leases.acquire(lease_name(deps.ledger), deps.holder, deps.config.lease_ttl, deps.wall.now())
+    if isinstance(lease, LeaseHeld):
+        return TickReport(slot.tick_id, slot.at, f"skipped: lease held by {lease.holder} until {iso(lease.until)}")
+    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config)
+    run = _Run(deps, slot, desk)
+    try:
+        return run.go()
+    except LeaseLost as lost:
+        run.problems["lease"] = str(lost)
+        return run.report("lease lost")
+    finally:
+        deps.ledger.leases.release(desk.lease)
+
+
+class _Run:
+    """One tick while it runs: the stages in order, and what they found for the report."""
+
+    def __init__(self, deps: TickDeps, slot: TickSlot, desk: Desk) -> None:
+        self.deps, self.slot, self.desk = deps, slot, desk
+        self.problems: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
+        self._found = TickReport(slot.tick_id, slot.at, "", currency=deps.currency)
+        self._quotes: dict[str, Quote] = {}
+        self._balances: Mapping[str, Balance] = {}
+        self._mark: UnitMark | None = None
+
+    def go(self) -> TickReport:
+        if self.deps.ledger.tick(self.slot.tick_id) is not None:
+            return self.report("repeated")
+        with self._stage("reconcile"):
+            look = self._reconcile()
+        try:
+            with self._stage("quotes"):
+                self._quotes = self._fresh_quotes()
+        except RetryLater:
+            protect(self.desk, look)  # stops need no quotes
+            raise
+        with self._stage("mark"):
+            state = self._mark_and_state()
+        with self._stage("exits"):
+            self._leave_what_is_due(look, state)
+            self._trail(look.now)
+        with self._stage("protect"):
+            look = self._protect(look)
+        with self._stage("decide"):
+            self._decide_all(look)
+        with self._stage("book"):
+            if self.desk.touched:  # one look for all that was sent
+                self._protect(look)
+            self._close_books()
+        return self.report("done")
+
+    def report(self, result: str) -> TickReport:
+        state = self.deps.ledger.state()
+        return replace(
+            self._found,
+            result=result,
+            state=state.state,
+            state_reason=state.reason,
+            problems=dict(self.problems),
+            unknown=dict(self._found.unknown) | self.desk.unknown,
+            seconds=dict(self._seconds),
+        )
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        started = monotonic_seconds()
+        try:
+            yield
+        finally:
+            self._seconds[name] = self._seconds.get(name, 0.0) + monotonic_seconds() - started
+
+    # -- looking -------------------------------------------------------------------------------------------------------------
+
+    def _reconcile(self) -> Reconciled:
+        """Look at the venue, and tell earlier sends of this tick what the look booked."""
+        before = dict(self.desk.unknown)
+        look = reconcile(self.desk)
+        found = self._found
+        self._found = replace(
+            found,
+            now=look.now,
+            resolved=found.resolved + look.resolved,
+            fills=found.fills + look.fills,
+            sent=tuple(filled_by(sent, look.fills) for sent in found.sent),
+            exits=tuple(settled(self.desk, left, look.fills) for left in found.exits),
+            foreign_orders=look.foreign_orders,
+            foreign_fills=look.foreign_fills,
+            unknown=dict(found.unknown) | before | dict(look.unknown),
+        )
+        return look
+
+    def _fresh_quotes(self) -> dict[str, Quote]:
+        """Quotes of everything traded or held; one symbol without a usable quote is a problem of that symbol alone.
+
+        Raises: RetryLater if the venue gives none at all.
+        """
+        symbols = sorted(set(self.deps.series) | set(self.deps.ledger.positions()))
+        if not symbols:
+            return {}
+        try:
+            found = self.deps.broker.quotes(symbols)
+        except RetryLater:
+            raise
+        except KrackenError:
+            found = self._quotes_one_by_one(symbols)
+        for symbol, quote in found.items():
+            if not quote.usable:
+                self.problems[symbol] = f"no usable quote: bid {quote.bid}, ask {quote.ask}"
+        return {symbol: quote for symbol, quote in found.items() if quote.usable}
+
+    def _quotes_one_by_one(self, symbols: Sequence[str]) -> dict[str, Quote]:
+        found: dict[str, Quote] = {}
+        for symbol in symbols:
+            with self._guarding(symbol):
+                found |= self.deps.broker.quotes([symbol])
+        return found
+
+    def _mark_and_state(self) -> AccountState:
+        """Balances against the fold, equity, trading state.
+
+        An account that cannot be judged now is not traded: nothing is entered, but a halt that stands in the ledger is carried out,
+        and exits and stops go on.
+        """
+        judged: list[AccountState] = []
+        with self._guarding("account"):
+            now = self.deps.broker.now()
+            self._balances, differences = check_balances(self.desk, now)
+            self._found = replace(self._found, differences=differences)
+            judged.append(self._judge(differences, now, write=False))
+        return judged[0] if judged else account_state(self.deps.ledger.state())
+
+    def _judge(self, differences: Sequence[BalanceLine], now: datetime, *, write: bool) -> AccountState:
+        deps = self.deps
+        unquoted = sorted(set(deps.ledger.positions()) - set(self._quotes))
+        if unquoted:  # counted as nothing they would look like a loss, and the rest would be sold for it
+            raise BadData(f"the account cannot be judged without a price of {', '.join(unquoted)}", symbols=unquoted)
+        self._mark, worth = mark(
+            self.desk, self._quotes, deps.limits, now=now, currency=deps.currency, rates=deps.rates, write=write
+        )
+        self._found = replace(
+            self._found,
+            equity=self._mark.equity,
+            unit_value=self._mark.unit_price,
+            drawdown=self._mark.drawdown,
+            unpriced=worth.unpriced,
+        )
+        mismatch = ", ".join(f"{line.asset} by {plain(line.difference)}" for line in differences)
+        return move_state(self.desk, self._mark, deps.limits, mismatch=mismatch, now=now)
+
+    # -- leaving -------------------------------------------------------------------------------------------------------------
+
+    def _leave_what_is_due(self, look: Reconciled, state: AccountState) -> None:
+        for symbol, position in sorted(self.deps.ledger.positions().items()):
+            quote = self._quotes.get(symbol)
+            if quote is None or symbol in self.desk.unknown:
+                continue
+            with self._guarding(symbol):
+                due = due_exit(self.desk, position, quote, look, state, self.deps.stops)
+                if due is not None:
+                    self._leave(position, quote, look, *due)
+
+    def _leave(self, position: Position, quote: Quote, look: Reconciled, purpose: Purpose, reason: str) -> None:
+        left = leave(self.desk, position, quote, look.stops(position.symbol), purpose=purpose, reason=reason)
+        self._found = replace(self._found, exits=(*self._found.exits, left))
+
+    def _trail(self, now: datetime) -> None:
+        """Raise the planned stop of every position that trails; ``protect`` then amends what rests."""
+        for symbol, position in self.deps.ledger.positions().items():
+            quote = self._quotes.get(symbol)
+            if quote is None or symbol in self.desk.unknown:
+                continue
+            with self._guarding(symbol):
+                raise_plan(self.desk, position, quote, self.deps.stops, now)
+
+    def _protect(self, look: Reconciled) -> Reconciled:
+        if self.desk.touched:  # what was sent has filled, and exits have moved the stops since the look
+            self.desk.touched = False
+            look = self._reconcile()
+        self._found = replace(self._found, protections=merged(self._found.protections, protect(self.desk, look)))
+        return look
+
+    # -- entering ------------------------------------------------------------------------------------------------------------
+
+    def _decide_all(self, look: Reconciled) -> None:
+        """Decide every symbol and send what follows; nothing is looked at in between.
+
+        What was just sent counts as spent, held and open for the symbols after it (see ``account``); what was just sold still counts as
+        held: nobody knows yet whether it filled.
+        """
+        if self._mark is None:
+            return
+        deps = self.deps
+        keys = [deps.series[symbol] for symbol in sorted(deps.series)]
+        now = self._wait(keys, deps.broker.now())
+        view = deps.snapshot()
+        self._found = replace(self._found, commit_seq=view.seq)
+        candidates: dict[str, Candidate] = {}
+        for key in keys:
+            if key.symbol not in self._quotes:
+                continue  # the problem has been told
+            with self._guarding(key.symbol):
+                candidates[key.symbol] = self._candidate(view, key, now)
+        account = self._account(now)
+        for symbol, candidate in candidates.items():
+            with self._guarding(symbol):
+                if self._decide_one(candidate, candidates, account, look, view.seq, now):
+                    account = self._account(now)
+
+    def _wait(self, keys: Sequence[SeriesKey], now: datetime) -> datetime:
+        """Wait for the bar that just closed; after a long wait the quotes are asked for again.  Returns market time after it."""
+        self.desk.require_lease(_MOST_OF_IT)
+        started = monotonic_seconds()
+        for timeframe in sorted({key.timeframe for key in keys}, key=lambda timeframe: timeframe.seconds):
+            due = [key for key in keys if key.timeframe is timeframe]
+            self.deps.wait_for_bar(due, timeframe.last_closed(now))
+        self.desk.require_lease(_MOST_OF_IT)
+        if monotonic_seconds() - started <= _QUOTES_KEEP_SECONDS:
+            return now
+        self._quotes = self._fresh_quotes()
+        return self.deps.broker.now()
+
+    def _candidate(self, view: CandleView, key: SeriesKey, now: datetime) -> Candidate:
+        strategy = self.deps.strategies[key.symbol]
+        frame = view.candles(key, last=frame_rows(strategy))
+        against = [
+            f"{item.rule}: {item.detail}" for item in self.deps.row_findings(frame, key, now) if item.action != "warn"
+        ]
+        if view.in_quarantine(key):
+            against.append("quarantine: rejected candles wait for a release")
+        return Candidate(
+            key=key,
+            strategy=strategy,
+            instrument=self.desk.instrument(key.symbol),
+            quote=self._quotes[key.symbol],
+            frame=frame,
+            against=tuple(against),
+            forecast=self.deps.forecast(key, frame, now),
+        )
+
+    def _account(self, now: datetime) -> Account:
+        if self._mark is None:
+            raise ValueError("an account without a mark is not traded")
+        free = {asset: float(balance.free) for asset, balance in self._balances.items()}
+        return account_facts(self.desk, self._mark, self.deps.limits, free, now)
+
+    def _decide_one(
+        self,
+        candidate: Candidate,
+        others: Mapping[str, Candidate],
+        account: Account,
+        look: Reconciled,
+        commit_seq: int,
+        now: datetime,
+    ) -> bool:
+        """Decide one symbol, write it down, act on it; True if an order went out."""
+        deps = self.deps
+        judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
+        decision = judged.decision
+        written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now)
+        self._found = replace(self._found, decisions=(*self._found.decisions, written.entry.decision))
+        if decision.action is Action.SELL:
+            position = deps.ledger.positions().get(decision.symbol)
+            if position is not None and decision.symbol not in self.desk.unknown:
+                self._leave(position, candidate.quote, look, Purpose.EXIT, f"signal: {decision.reason}")
+            return position is not None
+        fit = decision.action is Action.BUY and decision.blocked_by is None
+        # A decision that stands there already was made by a run of this tick that was killed: it may have sent its order.
+        if not fit or not written.new or decision.receipt is None or decision.receipt.lots <= 0:
+            return False
+        # The deadline of an order is counted from this moment, not from the stage's.
+        sent = enter(self.desk, candidate, judged, deps.limits, deps.stops, now=deps.broker.now())
+        if sent is not None:
+            self._found = replace(self._found, sent=(*self._found.sent, sent))
+        return sent is not None
+
+    # -- ending --------------------------------------------------------------------------------------------------------------
+
+    def _close_books(self) -> None:
+        now = self.deps.broker.now()
+        if self._mark is not None:
+            differences: Sequence[BalanceLine] = self._found.differences
+            if self._found.sent or self._found.exits or self._found.fills:
+                with self._guarding("account"):
+                    self._balances, differences = check_balances(self.desk, now)
+            self._found = replace(self._found, differences=tuple(differences))
+            with self._guarding("account"):
+                self._judge(differences, now, write=True)
+        for symbol, problem in self.problems.items():
+            payload = {"summary": f"{symbol}: {problem}", "context": self.slot.tick_id}
+            draft = AlertDraft(AlertKind.ERROR, f"problem:{self.slot.tick_id}:{symbol}", payload, AlertLevel.WARNING)
+            self.deps.ledger.add_alert(draft, ts=now)
+        self.deps.ledger.record_tick(self.slot.tick_id, slot=self.slot.at, result="done", ts=now, detail=self._detail())
+
+    def _detail(self) -> dict[str, str]:
+        found = self._found
+        counts = {
+            "decisions": str(len(found.decisions)),
+            "orders": str(len(found.sent)),
+            "exits": str(len(found.exits)),
+            "fills": str(len(found.fills)),
+            "commit_seq": "" if found.commit_seq is None else str(found.commit_seq),
+        }
+        return counts | ({} if self._mark is None else detail_of(self._mark))
+
+    @contextmanager
+    def _guarding(self, symbol: str) -> Iterator[None]:
+        """Keep one symbol's trouble from the others: whatever a strategy or a venue answer does, stops are looked after."""
+        try:
+            yield
+        except LeaseLost:
+            raise
+        except KrackenError as error:
+            self.problems[symbol] = str(error)
+        except Exception as error:  # a strategy's own bug must not cost another position its stop
+            self.problems[symbol] = f"{type(error).__name__}: {error}"
+
+
+_QUOTES_KEEP_SECONDS = 2.0
+_MOST_OF_IT = 0.9  # of the lease's time: a wait begins, and the sends after it, with nearly all of it left

@@ -1,0 +1,91 @@
+"""What a tick works with, and which tick it is.
+
+In: adapters and plain values from whoever starts a tick.  Out: ``TickDeps`` and ``TickSlot``.  Never: construction of adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+import pandas as pd
+
+from kracken_tasks.domain.clock import Clock, iso
+from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.refs import Finding
+from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.desk import ExecutionConfig
+from kracken_tasks.execution.entries import ForecastSource
+from kracken_tasks.ledger import Ledger
+from kracken_tasks.risk.limits import RiskLimits
+from kracken_tasks.risk.stops import StopRules
+from kracken_tasks.strategies.proposal import Strategy
+
+__all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name"]
+
+
+class CandleView(Protocol):
+    """The part of a lake snapshot that a tick reads."""
+
+    @property
+    def seq(self) -> int: ...
+
+    def candles(
+        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
+    ) -> pd.DataFrame: ...
+
+    def in_quarantine(self, key: SeriesKey) -> bool: ...
+
+
+def _no_forecast(key: SeriesKey, frame: pd.DataFrame, now: datetime) -> None:
+    return None
+
+
+def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class TickDeps:
+    """What a tick works with.
+
+    ``series``/``strategies`` by symbol; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
+    until the lake covers the bar that opened at the given time; ``rates``: stated worth of other money in ``currency``.
+    """
+
+    broker: Broker
+    ledger: Ledger
+    wall: Clock
+    holder: str
+    snapshot: Callable[[], CandleView]
+    series: Mapping[str, SeriesKey]
+    strategies: Mapping[str, Strategy]
+    row_findings: Callable[[pd.DataFrame, SeriesKey, datetime], Sequence[Finding]]
+    limits: RiskLimits = field(default_factory=RiskLimits)
+    stops: StopRules = field(default_factory=StopRules)
+    config: ExecutionConfig = field(default_factory=ExecutionConfig)
+    forecast: ForecastSource = _no_forecast
+    wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
+    currency: str = "USD"
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TickSlot:
+    """Which tick this is.  ``at``: market time it stands for; ad-hoc ticks put the caller's key in place of the deployment's slot."""
+
+    deployment: str
+    at: datetime
+    key: str = ""
+
+    @property
+    def tick_id(self) -> str:
+        return f"{self.deployment}@{self.key or iso(self.at)}"
+
+
+def lease_name(ledger: Ledger) -> str:
+    """The one lease under which this account trades."""
+    return f"trading:{ledger.exchange}:{ledger.account}"

@@ -1,0 +1,255 @@
+"""The candle lake: stage, commit what the contract accepted, and read whole snapshots.
+
+In: frames to stage, verdicts to commit.  Out: ``StagedSeries``, ``CommitRef``, ``Snapshot``.  Never: a row without a verdict
+about its exact bytes, a changed or overwritten object, a moment read from the machine's clock.
+
+Layout of the store: ``_staging/`` (not yet judged), ``data/<exchange>/<BASE-QUOTE>/<timeframe>/`` and ``quarantine/`` (Parquet
+files named by content), ``_commits/<seq>.json`` (the truth), ``_checkpoints/`` (short cuts).  A file that no commit names does
+not exist for readers, so a kill at any instant leaves the snapshot before or the one after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from kracken_tasks.domain.clock import from_ms, to_ms
+from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
+from kracken_tasks.errors import RetryLater
+from kracken_tasks.lake import spans, staging
+from kracken_tasks.lake.arrivals import Arrival, arrivals_of
+from kracken_tasks.lake.block import Block, encode
+from kracken_tasks.lake.log import CommitLog
+from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
+from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
+from kracken_tasks.lake.reader import BlockReader, Unit, newest, units
+from kracken_tasks.lake.snapshot import Snapshot
+from kracken_tasks.lake.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Lake"]
+
+_ATTEMPTS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A commit that is not in the log yet, and what must be stored before it is."""
+
+    commit: Commit
+    objects: Mapping[str, bytes]
+    blocks: tuple[tuple[FileEntry, Block], ...]
+
+
+class Lake:
+    """See the module docstring.  One per process is enough; safe to share between threads and with other processes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._log = CommitLog(store)
+        self._reader = BlockReader(store)
+
+    # -- staging ---------------------------------------------------------------------------------------------------------
+
+    def stage(
+        self, key: SeriesKey, frame: pd.DataFrame, *, asked_from: datetime, asked_to: datetime, source: str
+    ) -> StagedSeries:
+        """Stage fetched candles as they came.
+
+        Time: [asked_from, asked_to) is what the source really answered for; windows in it without a row then count as "no
+        trades", so what was out of the source's reach must be left out.  Raises: BadData if a column is missing or no number.
+        """
+        return staging.stage(self._store, key, frame, (asked_from, asked_to), source)
+
+    def stage_rows(self, staged: StagedSeries, rows: pd.DataFrame) -> StagedSeries:
+        """Stage rows of ``staged`` that were kept out, with text columns ``rule`` and ``reason``."""
+        return staging.stage(
+            self._store, staged.key, rows, (staged.asked_from, staged.asked_to), staged.source, judged=True
+        )
+
+    def read_staged(self, staged: StagedSeries) -> pd.DataFrame:
+        """Staged rows in the order they came.  Raises: BadData if the bytes are not those of the reference."""
+        return staging.read_frame(self._store, staged)
+
+    # -- committing ------------------------------------------------------------------------------------------------------
+
+    def commit(self, verdict: Verdict, *, known_at: datetime) -> CommitRef:
+        """Make everything that ``verdict`` accepted visible at once.
+
+        Unchanged candles are dropped, new ones added, changed ones get the next revision.  When nothing is new (the same verdict
+        again, or the same rows) no commit is made and the existing head is returned.  ``known_at`` is market time and never
+        runs backwards along the log: what follows a commit was not known before it.
+
+        Raises: BadData if staged bytes are not the judged ones; RetryLater if other writers were faster each time.
+        """
+        arrivals = arrivals_of(self._store, verdict)
+        for _ in range(_ATTEMPTS):
+            base = self._log.head()
+            draft = self._draft(base, verdict, arrivals, to_ms(known_at))
+            if draft is None:
+                unchanged = sum(len(arrival.rows) for arrival in arrivals)
+                return CommitRef(base.seq, base.hash, from_ms(base.known_at), rows_unchanged=unchanged)
+            after = self._publish(base, draft)
+            if after is not None:
+                return _ref(after, draft.commit)
+        raise RetryLater(f"{_ATTEMPTS} commits of others came first", batch=verdict.batch_hash)
+
+    def compact(self, *, known_at: datetime) -> CommitRef:
+        """Join neighbouring small files of every series; what any snapshot reads stays the same."""
+        for _ in range(_ATTEMPTS):
+            base = self._log.head()
+            changes, objects, blocks = [], dict[str, bytes](), list[tuple[FileEntry, Block]]()
+            for key, series in sorted(base.series.items()):
+                rewrites = runs_to_compact(series.files, self._whole_file)
+                added = self._encoded(key, rewrites, objects, blocks)
+                if rewrites:
+                    changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
+            if not changes:
+                return CommitRef(base.seq, base.hash, from_ms(base.known_at))
+            moment = max(to_ms(known_at), base.known_at)
+            commit = Commit(base.seq + 1, base.hash, moment, "compact", "", "", moment, tuple(changes))
+            after = self._publish(base, _Draft(commit, objects, tuple(blocks)))
+            if after is not None:
+                return _ref(after, commit)
+        raise RetryLater(f"{_ATTEMPTS} commits of others came first", task="compact")
+
+    def vacuum(self, *, staged_before: datetime | None = None) -> int:
+        """Delete files that newer ones replaced, and staged files asked for up to a moment; returns how many.
+
+        Every snapshot stays readable: the files that replaced them keep all revisions.
+        """
+        head = self._log.head()
+        live = {entry.name for series in head.series.values() for entry in series.files}
+        replaced = {
+            name for commit in self._log.commits(head.seq) for change in commit.changes for name in change.files_removed
+        }
+        doomed = sorted(name for name in replaced - live if self._store.exists(name))
+        doomed += staging.asked_before(self._store, staged_before) if staged_before else []
+        for name in doomed:
+            self._store.delete(name)
+        return len(doomed)
+
+    # -- reading ---------------------------------------------------------------------------------------------------------
+
+    def snapshot(self, as_of: int | datetime | None = None) -> Snapshot:
+        """The newest snapshot, the one right after commit ``as_of``, or the newest known at a moment.
+
+        Raises: BadData for a commit that does not exist.
+        """
+        if as_of is None:
+            state = self._log.head()
+        else:
+            state = self._log.state(as_of if isinstance(as_of, int) else self._log.seq_known_at(to_ms(as_of)))
+        return Snapshot(state, self._log.head, self._reader)
+
+    def commits(self, upto: int | None = None) -> Iterator[Commit]:
+        """The log from its beginning."""
+        return self._log.commits(self._log.head().seq if upto is None else upto)
+
+    def sql(self, query: str, as_of: int | datetime | None = None) -> pd.DataFrame:
+        """Answer one SELECT over the views candles, candles_all, quarantine, commits and findings.
+
+        Raises: BadData for SQL that does not parse, does not run, or would change anything.
+        """
+        from kracken_tasks.lake.query import run_query  # DuckDB loads only when asked
+
+        return run_query(self._store, self.snapshot(as_of), self._log, query)
+
+    def verify(self) -> list[str]:
+        """Names of live data files whose bytes are not those that were committed; empty when all is well."""
+        files = [entry for series in self._log.head().series.values() for entry in series.files]
+        return [
+            entry.name
+            for entry in files
+            if not self._store.exists(entry.name) or digest(self._store.get(entry.name)) != entry.sha256
+        ]
+
+    # -- how a commit is made --------------------------------------------------------------------------------------------
+
+    def _draft(self, base: State, verdict: Verdict, arrivals: tuple[Arrival, ...], known_at: int) -> _Draft | None:
+        seq, moment = base.seq + 1, max(known_at, base.known_at)
+        objects: dict[str, bytes] = {}
+        blocks: list[tuple[FileEntry, Block]] = []
+        changes = []
+        for arrival in arrivals:
+            series = base.series.get(arrival.key, SeriesState(arrival.key))
+            change = self._change(series, arrival, seq, moment, objects, blocks)
+            if change is not None:
+                changes.append(change)
+                objects |= arrival.quarantine_objects
+        if not changes:
+            return None
+        checked = to_ms(verdict.checked_at)
+        commit = Commit(seq, base.hash, moment, "commit", verdict.contract, verdict.batch_hash, checked, tuple(changes))
+        return _Draft(commit, objects, tuple(blocks))
+
+    def _change(
+        self, series: SeriesState, arrival: Arrival, seq: int, known_at: int,
+        objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]],
+    ) -> Change | None:  # fmt: skip
+        news = news_of(self._known(series, arrival.rows), arrival.rows)
+        if not len(news.rows) and not _says_more(series, arrival):
+            return None
+        rewrites: list[Rewrite] = []
+        if len(news.rows):
+            stamped = news.rows.stamped(revision=news.rows["revision"], commit_seq=seq, known_at=known_at)
+            rewrites = rewrites_for(series.files, stamped, self._whole_file)
+        return Change(
+            arrival.key, news.added, news.revised, news.unchanged, arrival.blocked, arrival.asked, arrival.rejected,
+            self._encoded(arrival.key, rewrites, objects, blocks), _names(rewrites), arrival.quarantine, arrival.findings,
+        )  # fmt: skip
+
+    def _known(self, series: SeriesState, rows: Block) -> Block:
+        if not len(rows):
+            return Block.empty()
+        return newest(self._reader.read(units(series.files, start=int(rows["ts"][0]), end=int(rows["ts"][-1]) + 1)))
+
+    def _whole_file(self, entry: FileEntry) -> Block:
+        return Block.concat(self._reader.read([Unit(entry, index) for index in range(len(entry.groups))]))
+
+    def _encoded(
+        self, key: SeriesKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]]
+    ) -> tuple[FileEntry, ...]:
+        folder = f"data/{key.exchange}/{key.symbol.replace('/', '-')}/{key.timeframe.value}"
+        entries = []
+        for block in (block for rewrite in rewrites for block in rewrite.blocks):
+            raw = encode(block)
+            entry = file_entry(folder, block, raw)
+            objects[entry.name] = raw
+            blocks.append((entry, block))
+            entries.append(entry)
+        return tuple(entries)
+
+    def _publish(self, base: State, draft: _Draft) -> State | None:
+        self._store.put_many(draft.objects)
+        after = self._log.append(base, draft.commit)
+        if after is not None:
+            for entry, block in draft.blocks:
+                self._reader.put(entry, block)
+        return after
+
+
+def _says_more(series: SeriesState, arrival: Arrival) -> bool:
+    """True when a verdict without new candles still tells readers something: asked further, blocked, kept out, released."""
+    return (
+        bool(spans.subtract(arrival.asked, series.asked))
+        or arrival.blocked != series.blocked
+        or {entry.sha256 for entry in arrival.quarantine} != {entry.sha256 for entry in series.quarantine}
+    )
+
+
+def _names(rewrites: list[Rewrite]) -> tuple[str, ...]:
+    return tuple(entry.name for rewrite in rewrites for entry in rewrite.removed)
+
+
+def _ref(state: State, commit: Commit) -> CommitRef:
+    return CommitRef(
+        state.seq, state.hash, from_ms(state.known_at),
+        sum(change.added for change in commit.changes), sum(change.revised for change in commit.changes),
+        sum(change.unchanged for change in commit.changes),
+    )  # fmt: skip

@@ -1,0 +1,247 @@
+"""One immutable view of the lake: what was known at a commit.
+
+In: a state of the log and the reader of blocks.  Out: frames, coverage, holes.  Never: a row that a later commit brought.
+
+Rows are read from the newest files (they keep every revision with its commit), so an old snapshot stays readable after its own
+files were replaced; what was asked and what was rejected come from the state at the snapshot's own commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kracken_tasks.domain.clock import from_ms, to_ms
+from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.refs import Finding
+from kracken_tasks.errors import BadData
+from kracken_tasks.lake import spans
+from kracken_tasks.lake.block import CANDLE_ONLY, Block
+from kracken_tasks.lake.manifest import FileEntry, SeriesState, State
+from kracken_tasks.lake.reader import BlockReader, newest, settled, units
+
+__all__ = ["Hole", "HoleCause", "SeriesCoverage", "Snapshot"]
+
+_MIN, _MAX = -(2**62), 2**62
+
+
+class HoleCause(StrEnum):
+    """Why a window of the grid has no candle.  Only the first may be filled, and only when reading."""
+
+    NO_TRADES = "no_trades"  # a source was asked for this window and told of none
+    NOT_FETCHED = "not_fetched"
+    REJECTED = "rejected"  # a row came and the contract kept it out
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Windows without a candle: [start, end) in open times, ``windows`` of them."""
+
+    start: datetime
+    end: datetime
+    windows: int
+    cause: HoleCause
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesCoverage:
+    """What the lake holds of one series.  Holes are counted in windows between first and last candle."""
+
+    key: SeriesKey
+    candles: int
+    revisions: int
+    first_ts: datetime | None
+    last_ts: datetime | None
+    no_trades: int
+    not_fetched: int
+    rejected: int
+    blocked: bool
+    findings: tuple[Finding, ...]
+
+
+class Snapshot:
+    """See the module docstring.  ``seq``: the commit, 0 for an empty lake; ``known_at``: its moment."""
+
+    def __init__(self, state: State, head: Callable[[], State], reader: BlockReader) -> None:
+        self._state = state
+        self._head = head
+        self._reader = reader
+        self.seq = state.seq
+        self.content_hash = state.hash
+
+    def __repr__(self) -> str:
+        return f"Snapshot(seq={self.seq})"
+
+    @property
+    def known_at(self) -> datetime:
+        return from_ms(self._state.known_at)
+
+    def series(self) -> tuple[SeriesKey, ...]:
+        """Series with at least one candle, sorted."""
+        return tuple(sorted(key for key, one in self._state.series.items() if one.files))
+
+    def candles(
+        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
+    ) -> pd.DataFrame:
+        """Candles of a series, the newest revision known, sorted by open time; an unknown series gives no rows.
+
+        Shapes: CANDLE_COLUMNS, [N].  Time: start <= ts < end (open times); ``last`` keeps the newest that many of them.
+        """
+        return self.block(key, start, end, last).to_frame()
+
+    def block(
+        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
+    ) -> Block:
+        """The same rows as arrays: the candle's own columns (bookkeeping may be left out)."""
+        low = _MIN if start is None else to_ms(start)
+        high = _MAX if end is None else to_ms(end)
+        return self._patiently(key, lambda files: self._rows(files, low, high, last))
+
+    def revisions(self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None) -> pd.DataFrame:
+        """Every revision known to this snapshot, with revision, commit_seq and known_at, sorted by (ts, revision)."""
+        low = _MIN if start is None else to_ms(start)
+        high = _MAX if end is None else to_ms(end)
+        rows = self._patiently(key, lambda files: Block.concat(self._reader.read(units(files, start=low, end=high))))
+        rows = rows.take((rows["commit_seq"] <= self.seq) & (rows["ts"] >= low) & (rows["ts"] < high))
+        return rows.to_frame(bookkeeping=True)
+
+    def last_ts(self, key: SeriesKey) -> datetime | None:
+        """Open time of the newest candle, from the manifest alone."""
+        files = self._series(key).files
+        return from_ms(files[-1].last) if files else None
+
+    def first_ts(self, key: SeriesKey) -> datetime | None:
+        files = self._series(key).files
+        return from_ms(files[0].first) if files else None
+
+    def findings(self, key: SeriesKey) -> tuple[Finding, ...]:
+        """What the newest committed verdict found on this series."""
+        return self._series(key).findings
+
+    def in_quarantine(self, key: SeriesKey) -> bool:
+        """True when the newest committed verdict refused the series or kept rows of it out."""
+        one = self._series(key)
+        return one.blocked or bool(one.quarantine)
+
+    def missing(self, key: SeriesKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """Parts [start, end) of the grid without a candle, whatever the cause; bounds are taken to the grid."""
+        return [(from_ms(a), from_ms(b)) for a, b in self._missing(key, start, end)]
+
+    def unfetched(self, key: SeriesKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """The part of ``missing`` that a source was never asked for, or answered with rows that were kept out: what to fetch."""
+        gaps = spans.subtract(self._missing(key, start, end), self._series(key).asked)
+        return [(from_ms(a), from_ms(b)) for a, b in gaps]
+
+    def holes(self, key: SeriesKey, start: datetime, end: datetime) -> list[Hole]:
+        """``missing`` with a cause for every window, by time."""
+        one, gaps = self._series(key), self._missing(key, start, end)
+        rejected = spans.intersect(gaps, one.rejected)
+        rest = spans.subtract(gaps, rejected)
+        parts = {
+            HoleCause.REJECTED: rejected,
+            HoleCause.NO_TRADES: spans.intersect(rest, one.asked),
+            HoleCause.NOT_FETCHED: spans.subtract(rest, one.asked),
+        }
+        step = key.timeframe.seconds * 1000
+        return sorted(
+            (Hole(from_ms(a), from_ms(b), (b - a) // step, cause) for cause, part in parts.items() for a, b in part),
+            key=lambda hole: hole.start,
+        )
+
+    def coverage(self) -> list[SeriesCoverage]:
+        """One line a series, those with findings but no candle included."""
+        return [self._coverage(key) for key in sorted(self._state.series)]
+
+    def files(self, key: SeriesKey) -> tuple[FileEntry, ...]:
+        """The data files of this very snapshot."""
+        return self._series(key).files
+
+    def live_files(self, key: SeriesKey) -> tuple[FileEntry, ...]:
+        """The head's files, which hold this snapshot's rows (those with commit_seq up to ``seq``) whatever was replaced since."""
+        return self._head().series[key].files
+
+    def _series(self, key: SeriesKey) -> SeriesState:
+        return self._state.series.get(key, SeriesState(key))
+
+    def _patiently(self, key: SeriesKey, read: Callable[[tuple[FileEntry, ...]], Block]) -> Block:
+        # The head's files hold every revision, so they serve any snapshot, and one set of files stays in the cache.
+        # A vacuum may remove files between looking and reading; the next look sees their successors.
+        if not self._series(key).files:
+            return Block.empty()
+        head = self._head()
+        try:
+            return read(head.series[key].files)
+        except (OSError, BadData):
+            again = self._head()
+            if again.seq == head.seq:
+                raise
+            return read(again.series[key].files)
+
+    def _rows(self, files: tuple[FileEntry, ...], low: int, high: int, last: int | None) -> Block:
+        wanted = units(files, start=low, end=high, seq=self.seq)
+        if last is None:
+            blocks = self._reader.read(wanted)
+            if settled(wanted, self.seq):
+                return _within(Block.concat(blocks, CANDLE_ONLY), low, high)
+            return _within(newest(blocks, self.seq), low, high)
+        taken: list[Block] = []
+        rows = Block.empty()
+        for at in range(len(wanted) - 1, -1, -1):
+            taken[:0] = self._reader.read([wanted[at]])
+            if sum(map(len, taken)) >= last or at == 0:
+                rows = _within(newest(taken, self.seq), low, high)
+                older_reach = wanted[at - 1].group.last if at else _MIN
+                if len(rows) >= last and (last == 0 or older_reach < int(rows["ts"][-last])):
+                    break
+        return rows.take(slice(max(len(rows) - last, 0), None))
+
+    def _missing(self, key: SeriesKey, start: datetime, end: datetime) -> spans.Spans:
+        step = key.timeframe.seconds * 1000
+        low, high = _grid_up(key, start), _grid_up(key, end)
+        if low >= high:
+            return ()
+        present: list[tuple[int, int]] = []
+        unread: list[FileEntry] = []
+        for entry in self._series(key).files:
+            if entry.first >= high or entry.last < low:
+                continue
+            if entry.whole(step):
+                present.append((entry.first, entry.last + step))
+            else:
+                unread.append(entry)
+        present += [span for entry in unread for span in spans.of_grid(self._open_times(key, entry, low, high), step)]
+        return spans.subtract([(low, high)], present)
+
+    def _open_times(self, key: SeriesKey, entry: FileEntry, low: int, high: int) -> NDArray[np.int64]:
+        start, end = max(entry.first, low), min(entry.last + 1, high)
+        times: NDArray[np.int64] = self.block(key, from_ms(start), from_ms(end))["ts"]
+        return times
+
+    def _coverage(self, key: SeriesKey) -> SeriesCoverage:
+        one = self._series(key)
+        first, last = self.first_ts(key), self.last_ts(key)
+        holes = self.holes(key, first, last) if first and last else []
+        count = {cause: sum(hole.windows for hole in holes if hole.cause is cause) for cause in HoleCause}
+        candles = sum(entry.candles for entry in one.files)
+        return SeriesCoverage(
+            key, candles, sum(entry.rows for entry in one.files) - candles, first, last, count[HoleCause.NO_TRADES],
+            count[HoleCause.NOT_FETCHED], count[HoleCause.REJECTED], one.blocked, one.findings,
+        )  # fmt: skip
+
+
+def _within(rows: Block, low: int, high: int) -> Block:
+    ts = rows["ts"]
+    if not len(ts) or (int(ts[0]) >= low and int(ts[-1]) < high):
+        return rows
+    return rows.take(slice(int(np.searchsorted(ts, low)), int(np.searchsorted(ts, high))))
+
+
+def _grid_up(key: SeriesKey, moment: datetime) -> int:
+    floor = key.timeframe.floor(moment)
+    return to_ms(floor if floor == moment else floor + key.timeframe.delta)

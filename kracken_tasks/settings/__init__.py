@@ -1,0 +1,14 @@
+"""Every setting once: type, bound, unit, sentence.
+
+In: YAML files under ``config/``, the environment.  Out: one frozen ``Settings``.  Never: a default that turns a guard off.
+
+- ``model``    the settings themselves, grouped by the room they serve
+- ``sources``  files and environment into one mapping, and errors that name file, key and what is allowed
+
+Only ``wiring``, doors, ``cli`` and ``local_stack`` read settings; rooms are handed plain values.
+"""
+
+from kracken_tasks.settings.model import AgentSettings, ExchangeSettings, PaperSettings, Profile, Settings
+from kracken_tasks.settings.sources import load_settings
+
+__all__ = ["AgentSettings", "ExchangeSettings", "PaperSettings", "Profile", "Settings", "load_settings"]

@@ -1,0 +1,381 @@
+"""The settings: one frozen root, groups named after what they govern, units in the names.
+
+Keys of ``risk_management``, ``ml_integration``, ``price_feed``, ``paper_trading`` and ``logging`` are the announced ones of
+``config/kraken_paper_trading.yaml`` and keep their announced defaults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from kracken_tasks.domain.market import Timeframe, split_symbol
+
+__all__ = ["AgentSettings", "ExchangeSettings", "HomePaths", "PaperSettings", "Profile", "Settings"]
+
+
+def _symbol(value: str) -> str:
+    split_symbol(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("write an IANA time zone, for example UTC or Europe/London") from error
+    return value
+
+
+Symbol = Annotated[str, AfterValidator(_symbol)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Profile(StrEnum):
+    """Which market data and which orders: one code for all three."""
+
+    SANDBOX = "sandbox"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class ExchangeSettings(Group):
+    """One venue of ``config/exchanges.yaml``."""
+
+    enabled: bool = True
+    api_key: SecretStr | None = Field(None, description="Key with query and trade rights, never withdrawal.")
+    secret: SecretStr | None = Field(None, description="The key's secret, as the venue shows it.")
+    symbols: tuple[Symbol, ...] = Field((), description="Symbols on this venue; empty: those of pairs.yaml.")
+    timeout_seconds: float = Field(20.0, gt=0, le=120, description="How long one request may take.")
+    base_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/]+$",
+        description="Another server that speaks Kraken's dialect under /kraken: a sandbox.",
+    )
+
+
+class SandboxSettings(Group):
+    """The local exchange."""
+
+    host: Literal["127.0.0.1", "localhost", "0.0.0.0"] = Field("127.0.0.1", description="Address to listen on.")
+    port: Port = Field(8765, description="Port of the REST dialects and the control endpoint.")
+    seed: int = Field(7, ge=0, lt=2**32, description="Seed of the market model; another seed is another world.")
+    data: Path | None = Field(None, description="Replay this folder or file instead of the model.")
+    start: AwareDatetime | None = Field(None, description="Market time to begin at when it should not follow the wall.")
+    opening_balance: Decimal = Field(Decimal(10_000), gt=0, description="Deposit in USD booked when the account opens.")
+    warm_up_minutes: int = Field(
+        180, ge=0, le=1440, description="What a new market's first `kracken up` lives through, minute by minute."
+    )
+
+
+class TradingSettings(Group):
+    """What a trading tick does."""
+
+    account: str = Field(
+        "main", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$", description="Name of the account in the ledger."
+    )
+    timeframe: Timeframe = Field(Timeframe.H1, description="Candles that signals look at.")
+    lease_seconds: float = Field(20.0, ge=2, le=300, description="How long a silent tick keeps others out (wall time).")
+    bar_wait_seconds: float = Field(
+        12.0, ge=0, le=240, description="How long a tick waits for the bar that just closed."
+    )
+    max_bar_age_bars: float = Field(
+        1.0, ge=0.01, le=5, description="Bar lengths after its close at which the newest bar counts as stale."
+    )
+    price_cap_fraction: float = Field(
+        0.005, gt=0, le=0.05, description="A marketable limit pays at most this beyond the touch."
+    )
+    order_deadline_seconds: float = Field(
+        10.0, ge=2, le=60, description="The venue must refuse an order that arrives later."
+    )
+    clock_skew_seconds: float = Field(2.0, ge=0, le=60, description="How far venue and local clocks may differ.")
+    listing_lag_seconds: float = Field(5.0, ge=0, le=60, description="How late an accepted order may show in listings.")
+    max_spread_fraction: float = Field(0.01, ge=0.00001, le=0.05, description="Wider spreads are not entered.")
+    price_collar_fraction: float = Field(
+        0.03, ge=0.0001, le=0.2, description="Farthest a quote may stand from the last close."
+    )
+    max_quote_age_seconds: float = Field(60.0, ge=1, le=600, description="Older quotes are not traded on.")
+    max_order_fraction: Fraction = Field(0.2, ge=0.001, description="Largest single order, as a fraction of equity.")
+    max_open_positions: int = Field(10, ge=1, le=100, description="Positions held at once.")
+    max_total_exposure: Fraction = Field(0.8, ge=0.01, description="All positions together, as a fraction of equity.")
+    max_daily_turnover: float = Field(3.0, ge=0.01, le=100, description="Traded notional a day, in equities.")
+    max_orders_per_minute: int = Field(
+        10, ge=1, le=120, description="More orders than this within a minute are not sent."
+    )
+    risk_timezone: Zone = Field("UTC", description="Zone in which the day of the daily loss begins.")
+
+
+class RiskSettings(Group):
+    """``risk_management`` of kraken_paper_trading.yaml.  Nothing here can be switched off."""
+
+    max_position_size: Fraction = Field(0.10, ge=0.001, description="Largest position, as a fraction of capital.")
+    max_risk_per_trade: float = Field(
+        0.02, ge=0.0001, le=0.1, description="Largest loss at the stop, as a fraction of capital."
+    )
+    correlation_threshold: float = Field(
+        0.7, ge=0, le=0.99, description="Holdings correlated above this share one position's room."
+    )
+    max_drawdown_limit: float = Field(
+        0.15, ge=0.01, le=0.5, description="Fall from the peak at which all is closed and halted."
+    )
+    daily_loss_limit: float = Field(0.05, ge=0.001, le=0.5, description="Loss of the day at which entries stop.")
+    max_consecutive_losses: int = Field(5, ge=1, le=50, description="Losing trades in a row at which entries stop.")
+    stop_loss_pct: float = Field(0.03, gt=0, lt=0.5, description="Distance of the stop below the entry, as a fraction.")
+    take_profit_pct: float = Field(
+        0.06, gt=0, lt=5, description="Distance of the target above the entry, as a fraction."
+    )
+    max_holding_hours: float | None = Field(None, gt=0, description="A position older than this is closed.")
+
+
+PROMISED_WEIGHTS = {
+    "rsi": 0.25, "macd": 0.30, "bollinger_bands": 0.20, "sentiment": 0.25, "volume_profile": 0.15, "lstm": 0.25,
+}  # fmt: skip
+
+
+class SignalSettings(Group):
+    """``ml_integration`` of kraken_paper_trading.yaml."""
+
+    confidence_threshold: float = Field(
+        0.6, ge=0.01, le=1, description="Least confidence of the ensemble for a decision."
+    )
+    cooldown_minutes: float = Field(30.0, ge=0, le=10_080, description="Pause per symbol after a trade.")
+    signal_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=lambda: dict(PROMISED_WEIGHTS), description="Weight of each module, renormalised over opinions."
+    )
+
+    @field_validator("signal_weights")
+    @classmethod
+    def _known_modules(cls, value: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(value) - set(PROMISED_WEIGHTS))
+        if unknown:
+            raise ValueError(f"unknown modules {unknown}; allowed: {sorted(PROMISED_WEIGHTS)}")
+        return value
+
+
+class PriceFeedSettings(Group):
+    backup_polling_interval: float = Field(
+        5.0, gt=0, le=3600, description="Seconds between polls while a stream is down."
+    )
+
+
+class PaperSettings(Group):
+    """``paper_trading``: the paper broker's model of a venue."""
+
+    simulate_latency: bool = True
+    simulate_slippage: bool = True
+    simulate_fees: bool = True
+    execution_delay_ms: int = Field(100, ge=0, le=60_000, description="Time between order and arrival.")
+    slippage_bps: Decimal = Field(Decimal(5), ge=0, le=1000, description="Paid beyond the touch, in basis points.")
+    commission_bps: Decimal | None = Field(Decimal(10), ge=0, le=1000, description="Fee; null: the venue's own tier.")
+
+
+class LoggingSettings(Group):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_to_file: bool = True
+    log_file: Path = Path("logs/kraken_paper_trading.log")
+    log_rotation: Literal["daily", "hourly", "never"] = "daily"
+
+
+class ForecastSettings(Group):
+    """Training of the LSTM."""
+
+    timeframe: Timeframe = Field(Timeframe.H1, description="Candles the model is trained on.")
+    lookback: int = Field(60, ge=8, le=512, description="Window of candles the model sees.")
+    epochs: int = Field(15, ge=1, le=500, description="Most passes over the training windows.")
+    train_rows: int = Field(4000, ge=300, le=1_000_000, description="Newest candles used for training.")
+    hidden_size: int = Field(32, ge=4, le=512, description="Width of the LSTM.")
+    seed: int = Field(7, ge=0, lt=2**32, description="Seed of initial weights and batch order.")
+
+
+class BacktestSettings(Group):
+    timeframe: Timeframe = Field(Timeframe.H1, description="Candles that are rehearsed on.")
+    max_candles: int = Field(5000, ge=300, le=10_000_000, description="Newest candles rehearsed at most.")
+    initial_cash: float = Field(10_000.0, gt=0, description="Quote currency at the start.")
+    commission: float = Field(
+        0.004, ge=0, lt=0.1, description="Fee per fill; Kraken's first taker tier (2026) is 0.40 %."
+    )
+    slippage: float = Field(0.0005, ge=0, lt=0.1, description="Price paid beyond the open, as a fraction.")
+
+
+class LedgerSettings(Group):
+    url: SecretStr | None = Field(None, description="SQLAlchemy URL; null: SQLite in the home folder.")
+
+
+class AlertSettings(Group):
+    """Telegram; without a token alerts are logged."""
+
+    telegram_token: SecretStr | None = None
+    telegram_chat_id: str | None = None
+    telegram_base_url: str | None = Field(None, description="Another Bot API server than Telegram's own.")
+
+
+class TaxSettings(Group):
+    tax_timezone: Zone = Field("UTC", description="Zone of tax days and years.")
+    method: Literal["fifo"] = Field("fifo", description="Lot matching.")
+    scope: Literal["per_wallet", "universal"] = Field("per_wallet", description="Pool of lots.")
+    base_currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Reporting currency.")
+
+
+class LiveSettings(Group):
+    """Live trading needs the profile and this name to agree; there is no default for it."""
+
+    confirm_account: str | None = Field(None, description="The account's name, typed out.")
+
+
+@dataclass(frozen=True, slots=True)
+class HomePaths:
+    """Where things lie under ``home`` (absolute)."""
+
+    home: Path
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    @property
+    def ledger_file(self) -> Path:
+        return self.home / "ledger" / "ledger.sqlite"
+
+    @property
+    def registry(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def exports(self) -> Path:
+        return self.home / "exports"
+
+    @property
+    def sandbox_state(self) -> Path:
+        return self.home / "sandbox" / "state.sqlite"
+
+    @property
+    def paper_state(self) -> Path:
+        return self.home / "paper" / "state.sqlite"
+
+    @property
+    def prefect(self) -> Path:
+        return self.home / "prefect"
+
+
+class PrefectSettings(Group):
+    port: Port = Field(4200, description="Port of the Prefect server that `kracken up` starts.")
+    host: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"
+
+
+class AgentSettings(Group):
+    """One strategy with its symbols and share of capital (``config/agents.yaml``)."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")
+    strategy: Literal["ensemble", "sma_cross", "lstm"] = "ensemble"
+    symbols: tuple[Symbol, ...] = ()
+    share: Fraction = Field(1.0, description="Share of the account's capital.")
+
+
+DEFAULT_SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD", "ADA/USD", "XRP/USD")
+
+
+class Settings(Group):
+    """The root.  ``home`` holds everything Kracken writes: lake, ledger, registry, reports, exports, logs."""
+
+    profile: Profile = Profile.SANDBOX
+    home: Path = Field(Path(".kracken"), description="Folder of everything Kracken writes.")
+    exchange: str = Field("kraken", description="Venue that is traded on.")
+    initial_capital: Decimal = Field(Decimal("10000.0"), gt=0, description="Opening cash of the paper account.")
+    symbols: tuple[Symbol, ...] = Field((), description="Symbols to trade; empty: those of pairs.yaml.")
+
+    exchanges: dict[str, ExchangeSettings] = Field(
+        default_factory=lambda: {"kraken": ExchangeSettings.model_validate({})}
+    )
+    pairs: tuple[Symbol, ...] = Field(DEFAULT_SYMBOLS, min_length=1, description="Symbols to ingest.")
+    timeframes: tuple[Timeframe, ...] = Field(
+        (Timeframe.H1, Timeframe.D1), min_length=1, description="Candles to ingest."
+    )
+    history_start: AwareDatetime | None = Field(
+        None, description="Where history begins; null: as deep as the venue gives."
+    )
+    agents: tuple[AgentSettings, ...] = Field(
+        (AgentSettings.model_validate({"name": "main"}),), min_length=1, max_length=1
+    )
+
+    sandbox: SandboxSettings = SandboxSettings.model_validate({})
+    trading: TradingSettings = TradingSettings.model_validate({})
+    risk_management: RiskSettings = RiskSettings.model_validate({})
+    ml_integration: SignalSettings = SignalSettings.model_validate({})
+    price_feed: PriceFeedSettings = PriceFeedSettings.model_validate({})
+    paper_trading: PaperSettings = PaperSettings.model_validate({})
+    logging: LoggingSettings = LoggingSettings.model_validate({})
+    forecast: ForecastSettings = ForecastSettings.model_validate({})
+    backtest: BacktestSettings = BacktestSettings.model_validate({})
+    ledger: LedgerSettings = LedgerSettings.model_validate({})
+    alerts: AlertSettings = AlertSettings.model_validate({})
+    tax: TaxSettings = TaxSettings.model_validate({})
+    live: LiveSettings = LiveSettings.model_validate({})
+    prefect: PrefectSettings = PrefectSettings.model_validate({})
+
+    @model_validator(mode="after")
+    def _live_is_armed_twice(self) -> Settings:
+        if self.profile is Profile.LIVE and self.live.confirm_account != self.trading.account:
+            raise ValueError(
+                f"profile live needs live.confirm_account to be the account's name typed out ({self.trading.account!r})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lease_outlasts_the_wait(self) -> Settings:
+        if self.trading.bar_wait_seconds >= self.trading.lease_seconds:
+            raise ValueError(
+                "trading.bar_wait_seconds must be shorter than trading.lease_seconds, or a waiting tick loses its lease"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _exchange_is_listed(self) -> Settings:
+        if self.exchange not in self.exchanges or not self.exchanges[self.exchange].enabled:
+            enabled = sorted(name for name, venue in self.exchanges.items() if venue.enabled)
+            raise ValueError(f"exchange {self.exchange!r} is not among the enabled exchanges {enabled}")
+        return self
+
+    @property
+    def paths(self) -> HomePaths:
+        return HomePaths(self.home.resolve())
+
+    @property
+    def traded_symbols(self) -> tuple[str, ...]:
+        """Agent's symbols, else the traded ones, else all ingested ones."""
+        return self.agents[0].symbols or self.symbols or self.pairs
+
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger; SQLite under ``home`` unless one is set."""
+        if self.ledger.url is not None:
+            return self.ledger.url.get_secret_value()
+        return f"sqlite:///{self.paths.ledger_file}"
+
+    def history_from(self, now: datetime, timeframe: Timeframe, reach: int) -> datetime:
+        """Where ingestion of a series begins: the configured start, else ``reach`` candles back."""
+        return self.history_start or timeframe.floor(now) - reach * timeframe.delta

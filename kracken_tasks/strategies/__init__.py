@@ -1,0 +1,28 @@
+"""Strategies: from candles and opinions to a proposal.
+
+In: a symbol, closed candles, opinions.  Out: ``Proposal`` (buy, sell or hold, how sure, why, which exits).  Never: sizes, orders, or a
+short: on a spot account SELL closes a long.
+
+- ``proposal``  the value and the protocol every strategy obeys
+- ``ensemble`` ``sma_cross`` ``lstm``   one strategy each
+- ``decide``    candles to proposal in one call: the path of the tick, the paper bot and the backtest alike
+- ``registry``  names and validated parameters to strategies
+"""
+
+from kracken_tasks.strategies.decide import propose_from
+from kracken_tasks.strategies.ensemble import EnsembleStrategy
+from kracken_tasks.strategies.lstm import LstmStrategy
+from kracken_tasks.strategies.proposal import Proposal, Strategy
+from kracken_tasks.strategies.registry import STRATEGIES, build_strategy
+from kracken_tasks.strategies.sma_cross import SmaCrossStrategy
+
+__all__ = [
+    "STRATEGIES",
+    "EnsembleStrategy",
+    "LstmStrategy",
+    "Proposal",
+    "SmaCrossStrategy",
+    "Strategy",
+    "build_strategy",
+    "propose_from",
+]

@@ -1,0 +1,171 @@
+"""The whole way: trades in, all files of a run out, together or not at all.
+
+In: a ledger or a neutral trades file, and the user's choices.  Out: files and what they hold.  Never: some files of a run without the
+others, a moment of writing inside a file: the same trades give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal, localcontext
+from pathlib import Path
+
+from kracken_tasks.domain.money import MONEY
+from kracken_tasks.domain.trading import CashMovement
+from kracken_tasks.files import publish
+from kracken_tasks.tax.from_ledger import LedgerFacts, movements_from_ledger, trades_from_ledger
+from kracken_tasks.tax.koinly import INNER_MOVES, koinly_bytes
+from kracken_tasks.tax.legs import LotsResult, compute_lots
+from kracken_tasks.tax.lots import method_named, scope_named
+from kracken_tasks.tax.lots_csv import gains_bytes, open_lots_bytes
+from kracken_tasks.tax.term import zone_named
+from kracken_tasks.tax.trade import Trade, shortest
+from kracken_tasks.tax.trades_csv import read_fair_values, read_trades, trades_bytes
+from kracken_tasks.tax.values import FIAT, FREE_CREDITS, FairValues, ValueLookup
+
+__all__ = [
+    "GAINS",
+    "KOINLY",
+    "OPEN_LOTS",
+    "TRADES",
+    "ExportReport",
+    "TaxChoices",
+    "all_files",
+    "compute_lots_files",
+    "export_ledger",
+    "lots_files",
+    "without_lots",
+]
+
+GAINS, OPEN_LOTS, TRADES, KOINLY = "gains.csv", "open_lots.csv", "trades.csv", "koinly.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class TaxChoices:
+    """What the user decides, checked when made.
+
+    Raises: Misconfigured naming the key and what is allowed.
+    """
+
+    currency: str = "USD"
+    timezone: str = "UTC"
+    method: str = "fifo"
+    scope: str = "per_wallet"
+
+    def __post_init__(self) -> None:
+        zone_named(self.timezone)
+        method_named(self.method)
+        object.__setattr__(self, "scope", scope_named(self.scope).value)
+
+    def lots(self, trades: Sequence[Trade], values: ValueLookup) -> LotsResult:
+        return compute_lots(
+            trades,
+            values=values,
+            currency=self.currency,
+            method=method_named(self.method),
+            scope=scope_named(self.scope),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What a run wrote: paths in order of name, SHA-256 (hex) and number of rows by file name.
+
+    ``notes``: what the files do not hold and a return may need, a sentence each.
+    """
+
+    paths: tuple[Path, ...]
+    sha256: Mapping[str, str]
+    rows: Mapping[str, int]
+    lots: LotsResult = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def export_ledger(
+    ledger: LedgerFacts,
+    out: Path,
+    *,
+    until: datetime | None = None,
+    choices: TaxChoices | None = None,
+    values: ValueLookup | None = None,
+    stated_rates: Mapping[str, Decimal] | None = None,
+) -> ExportReport:
+    """Write gains, open lots, Koinly and neutral trades of everything before ``until`` into ``out``.
+
+    ``values``: what coins and foreign money were worth; without it the user's ``stated_rates`` alone.
+    Raises: BadData if the lots cannot be computed or a movement's meaning is not known; nothing is written then.
+    """
+    trades = trades_from_ledger(ledger, until)
+    lots = (choices or TaxChoices()).lots(trades, values or FairValues(stated=stated_rates))
+    movements = movements_from_ledger(ledger, until)
+    files = all_files(trades, lots, choices or TaxChoices(), movements, exchange=ledger.exchange)
+    return replace(_published(out, files, lots), notes=without_lots(movements, (choices or TaxChoices()).currency))
+
+
+def without_lots(movements: Sequence[CashMovement], currency: str) -> tuple[str, ...]:
+    """Coins that came or left without a trade: Koinly's file tells of them, lots and gains do not."""
+    coins: dict[str, Decimal] = defaultdict(Decimal)
+    kinds: dict[str, set[str]] = defaultdict(set)
+    with localcontext(MONEY):
+        for line in movements:
+            if line.kind not in INNER_MOVES and line.asset not in FIAT and line.asset != currency:
+                coins[line.asset] += line.amount - line.fee
+                kinds[line.asset].add(line.kind)
+    return tuple(
+        f"{shortest(amount)} {asset} moved without a trade ({', '.join(sorted(kinds[asset]))}): in {KOINLY}, not in {GAINS} "
+        f"and {OPEN_LOTS}, whose lots know trades alone"
+        for asset, amount in sorted(coins.items())
+        if asset not in FREE_CREDITS
+    )
+
+
+def compute_lots_files(
+    trades_csv: Path,
+    out: Path,
+    *,
+    fmv_csv: Path | None = None,
+    choices: TaxChoices | None = None,
+    stated_rates: Mapping[str, Decimal] | None = None,
+) -> ExportReport:
+    """Read a neutral trades file and write ``gains.csv`` and ``open_lots.csv`` into ``out``: ``kracken tax lots``.
+
+    Raises: BadData naming file, line, column and reason, or the trade that cannot be matched; nothing is written then.
+    """
+    choices = choices or TaxChoices()
+    stated = FairValues(stated=stated_rates)
+    values = stated if fmv_csv is None else read_fair_values(fmv_csv, choices.currency, stated=stated_rates)
+    lots = choices.lots(read_trades(trades_csv), values)
+    return _published(out, lots_files(lots, choices), lots)
+
+
+def lots_files(lots: LotsResult, choices: TaxChoices) -> dict[str, bytes]:
+    return {GAINS: gains_bytes(lots, zone_named(choices.timezone)), OPEN_LOTS: open_lots_bytes(lots)}
+
+
+def all_files(
+    trades: Sequence[Trade],
+    lots: LotsResult,
+    choices: TaxChoices,
+    movements: Sequence[CashMovement] = (),
+    *,
+    exchange: str = "",
+) -> dict[str, bytes]:
+    return {
+        **lots_files(lots, choices),
+        TRADES: trades_bytes(trades),
+        KOINLY: koinly_bytes(trades, movements, exchange=exchange),
+    }
+
+
+def _published(out: Path, files: Mapping[str, bytes], lots: LotsResult) -> ExportReport:
+    paths = publish(out, {name: files[name] for name in sorted(files)})
+    return ExportReport(
+        paths=tuple(paths),
+        sha256={name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)},
+        rows={name: files[name].count(b"\n") - 1 for name in sorted(files)},
+        lots=lots,
+    )

@@ -1,0 +1,400 @@
+"""Settings into concrete adapters: the only file that knows sandbox from paper from live.
+
+In: ``Settings``.  Out: venues, brokers, lake, ledger, channels and what a tick works with.  Never: a decision, a network call that
+nobody asked for.  Only doors, hooks, the command line and the local stack import this.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kracken_tasks.domain import clock
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.refs import StagedBatch, Verdict
+from kracken_tasks.errors import BadData, Misconfigured
+from kracken_tasks.lake import Lake, LocalStore
+from kracken_tasks.settings import PaperSettings, Profile, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kracken_tasks.alerts.channel import Channel
+    from kracken_tasks.backtest.rehearsal import Setting
+    from kracken_tasks.exchange.venue import CcxtVenue
+    from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.entries import ForecastSource
+    from kracken_tasks.execution.paper_matching import FillRules
+    from kracken_tasks.execution.tick_deps import TickDeps
+    from kracken_tasks.forecast.plan import TrainingConfig
+    from kracken_tasks.forecast.registry import Registry
+    from kracken_tasks.ledger import Ledger
+    from kracken_tasks.risk import RiskLimits, StopRules
+    from kracken_tasks.strategies import Strategy
+    from kracken_tasks.tax.exports import TaxChoices
+
+__all__ = [
+    "broker", "candle_judge", "channel", "code_version", "contracts_dir", "lake", "ledger", "market_now", "registry", "rehearsal",
+    "risk_limits", "series", "stop_rules", "tax_choices", "tick_deps", "training_config", "venue",
+]  # fmt: skip
+
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def lake(settings: Settings) -> Lake:
+    return _lake(settings.paths.lake)
+
+
+@cache
+def _lake(root: Path) -> Lake:
+    # One per process: its cache of decoded files is what makes a tick's reads cheap.
+    return Lake(LocalStore(root))
+
+
+def contracts_dir() -> Path:
+    """Raises: Misconfigured if the data contracts are not where the distribution puts them."""
+    folder = _PROJECT / "data_contracts"
+    if not folder.is_dir():
+        raise Misconfigured(f"no data contracts at {folder}", folder=str(folder))
+    return folder
+
+
+def candle_judge(settings: Settings) -> Callable[[StagedBatch, datetime], Verdict]:
+    """The contract's gate for candles."""
+    from kracken_tasks.contracts import check_batch
+
+    store, folder = lake(settings), contracts_dir()
+    return lambda batch, now: check_batch(store, batch, now=now, contracts_dir=folder)
+
+
+def series(
+    settings: Settings,
+    exchanges: Sequence[str] | None = None,
+    symbols: Sequence[str] | None = None,
+    timeframes: Sequence[Timeframe] | None = None,
+) -> list[SeriesKey]:
+    """Venues x symbols x timeframes; what is left out comes from the settings.
+
+    Raises: Misconfigured for a venue that is not enabled.
+    """
+    enabled = sorted(name for name, one in settings.exchanges.items() if one.enabled)
+    for name in exchanges or ():
+        if name not in enabled:
+            raise _not_enabled(settings, name)
+    return [
+        SeriesKey(name, symbol, Timeframe(timeframe))
+        for name in exchanges or enabled
+        for symbol in symbols or settings.exchanges[name].symbols or settings.pairs
+        for timeframe in timeframes or settings.timeframes
+    ]
+
+
+def venue(settings: Settings, exchange: str | None = None, *, private: bool = False) -> CcxtVenue:
+    """A venue to read from, and with ``private`` to trade on.  In the sandbox profile every venue is the local exchange.
+
+    Raises: Misconfigured if the venue is not enabled, or has no key and needs one.
+    """
+    name = exchange or settings.exchange
+    listed = settings.exchanges.get(name)
+    if listed is None or not listed.enabled:
+        raise _not_enabled(settings, name)
+    if settings.profile is Profile.SANDBOX:
+        return _sandbox_venue(name, settings.sandbox.port, listed.timeout_seconds)
+    if not private:
+        return _public_venue(name, listed.base_url, listed.timeout_seconds)
+    raise Misconfigured(
+        "this version does not send orders to a real venue; use profile sandbox or paper",
+        key="profile", value=settings.profile.value, allowed="sandbox, paper",
+    )  # fmt: skip
+
+
+@cache
+def _sandbox_venue(name: str, port: int, timeout_seconds: float) -> CcxtVenue:
+    from kracken_tasks.exchange.venue import CcxtVenue
+    from kracken_tasks.sandbox.client_config import kraken_options
+
+    if name != "kraken":
+        raise Misconfigured(
+            f"the sandbox speaks kraken only, not {name!r}", key="exchanges", value=name, allowed="kraken"
+        )
+    # Asked every time: its clock may stand still or be moved by hand, and what a demo writes down must not depend on how fast it ran.
+    options = kraken_options(f"http://127.0.0.1:{port}")
+    return CcxtVenue(name, options, timeout_seconds=timeout_seconds, clock_keeps_seconds=0)
+
+
+@cache
+def _public_venue(name: str, base_url: str | None, timeout_seconds: float) -> CcxtVenue:
+    from kracken_tasks.exchange.venue import CcxtVenue
+    from kracken_tasks.sandbox.client_config import kraken_options
+
+    if base_url is None:
+        return CcxtVenue(name, {}, timeout_seconds=timeout_seconds)
+    # A sandbox's clock may be moved by hand, so it is asked every time.
+    return CcxtVenue(name, kraken_options(base_url), timeout_seconds=timeout_seconds, clock_keeps_seconds=0)
+
+
+def _not_enabled(settings: Settings, name: str) -> Misconfigured:
+    enabled = ", ".join(sorted(key for key, one in settings.exchanges.items() if one.enabled))
+    return Misconfigured(
+        f"exchange {name!r} is not enabled; allowed: {enabled}", key="exchanges", value=name, allowed=enabled
+    )
+
+
+def market_now(settings: Settings) -> datetime:
+    """Market time: the traded venue's clock."""
+    return venue(settings).now()
+
+
+def broker(settings: Settings) -> Broker:
+    """Where orders go: the sandbox exchange through ccxt, or the paper broker on live prices.
+
+    Raises: Misconfigured for the live profile, which this version does not offer.
+    """
+    if settings.profile is not Profile.PAPER:
+        return venue(settings, private=True)
+    paths, paper = settings.paths, settings.paper_trading
+    deposit = (settings.tax.base_currency, settings.initial_capital)
+    return _paper_broker(venue(settings), settings.exchange, paths.paper_state, deposit, _fill_rules(paper))
+
+
+@cache
+def _paper_broker(
+    market: CcxtVenue, exchange: str, path: Path, deposit: tuple[str, Decimal], rules: FillRules
+) -> Broker:
+    from kracken_tasks.execution.paper import PaperBroker
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return PaperBroker(
+        exchange=exchange, clock=market.now, instruments=market.instruments, quotes=market.quotes,
+        deposit=dict([deposit]), path=path, rules=rules,
+    )  # fmt: skip
+
+
+def _fill_rules(paper: PaperSettings) -> FillRules:
+    from kracken_tasks.execution.paper_matching import FillRules
+
+    return FillRules(
+        slippage_bps=float(paper.slippage_bps) if paper.simulate_slippage else 0.0,
+        commission_bps=paper.commission_bps if paper.simulate_fees else Decimal(0),
+        latency=timedelta(milliseconds=paper.execution_delay_ms if paper.simulate_latency else 0),
+    )
+
+
+def ledger(settings: Settings) -> Ledger:
+    """The account's ledger; SQLite under the home folder unless another URL is set."""
+    return _ledger(settings.ledger_url(), settings.trading.account, settings.exchange)
+
+
+@cache
+def _ledger(url: str, account: str, exchange: str) -> Ledger:
+    from kracken_tasks.ledger import Ledger
+
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return Ledger.open(url, account=account, exchange=exchange)
+
+
+def registry(settings: Settings) -> Registry:
+    from kracken_tasks.forecast.registry import Registry
+
+    return Registry(settings.paths.registry)
+
+
+def training_config(settings: Settings) -> TrainingConfig:
+    from kracken_tasks.forecast.plan import TrainingConfig
+
+    wanted = settings.forecast
+    return TrainingConfig(
+        lookback=wanted.lookback,
+        hidden=wanted.hidden_size,
+        epochs=wanted.epochs,
+        max_rows=wanted.train_rows,
+        cost_fraction=settings.backtest.commission,
+        seed=wanted.seed,
+    )
+
+
+@cache
+def code_version() -> str:
+    """Version of the installed distribution."""
+    return version("kracken")
+
+
+def _forecast_source(settings: Settings) -> ForecastSource:
+    """The champion's forecast for a series; None where there is no champion or it cannot forecast.  Needs no torch."""
+    from kracken_tasks.forecast.inference import Forecaster
+    from kracken_tasks.signals import ForecastValue
+
+    models = registry(settings)
+    loaded: dict[SeriesKey, Forecaster | None] = {}
+
+    def forecast(key: SeriesKey, frame: pd.DataFrame, now: datetime) -> ForecastValue | None:
+        if key not in loaded:
+            champion = models.champion(key)
+            loaded[key] = None if champion is None else Forecaster(champion)
+        forecaster = loaded[key]
+        if forecaster is None:
+            return None
+        try:
+            close = forecaster.next_close(frame)
+        except BadData:
+            return None  # a hole in the newest window: no forecast, and the signal says so
+        bar = frame["ts"].iloc[-1].to_pydatetime()
+        return ForecastValue(close, True, forecaster.bundle.model_id, bar, "champion")
+
+    return forecast
+
+
+def channel(settings: Settings) -> Channel:
+    """Telegram where a token and a chat are set, else the log."""
+    from kracken_tasks.alerts.channel import LogChannel
+
+    alerts = settings.alerts
+    if alerts.telegram_token is None or alerts.telegram_chat_id is None:
+        return LogChannel()
+    from kracken_tasks.alerts.telegram import TelegramAlerts, TelegramChannel
+
+    token = alerts.telegram_token.get_secret_value()
+    return TelegramChannel(TelegramAlerts(token, alerts.telegram_chat_id, base_url=alerts.telegram_base_url))
+
+
+def risk_limits(settings: Settings) -> RiskLimits:
+    from kracken_tasks.risk import RiskLimits
+
+    risk, trading, signals = settings.risk_management, settings.trading, settings.ml_integration
+    return RiskLimits(
+        max_position_size=risk.max_position_size,
+        max_risk_per_trade=risk.max_risk_per_trade,
+        correlation_threshold=risk.correlation_threshold,
+        max_drawdown_limit=risk.max_drawdown_limit,
+        daily_loss_limit=risk.daily_loss_limit,
+        max_consecutive_losses=risk.max_consecutive_losses,
+        confidence_threshold=signals.confidence_threshold,
+        cooldown_minutes=signals.cooldown_minutes,
+        max_open_positions=trading.max_open_positions,
+        max_total_exposure=trading.max_total_exposure,
+        max_order_fraction=trading.max_order_fraction,
+        max_spread_fraction=trading.max_spread_fraction,
+        price_collar_fraction=trading.price_collar_fraction,
+        max_quote_age_seconds=trading.max_quote_age_seconds,
+        max_bar_age_bars=trading.max_bar_age_bars,
+        max_orders_per_minute=trading.max_orders_per_minute,
+        max_daily_turnover=trading.max_daily_turnover,
+        price_cap_fraction=trading.price_cap_fraction,
+        day_zone=trading.risk_timezone,
+    )
+
+
+def stop_rules(settings: Settings) -> StopRules:
+    from kracken_tasks.risk import StopRules
+
+    risk = settings.risk_management
+    holding = None if risk.max_holding_hours is None else timedelta(hours=risk.max_holding_hours)
+    return StopRules(stop_loss_pct=risk.stop_loss_pct, take_profit_pct=risk.take_profit_pct, max_holding=holding)
+
+
+def tax_choices(settings: Settings) -> TaxChoices:
+    from kracken_tasks.tax.exports import TaxChoices
+
+    tax = settings.tax
+    return TaxChoices(currency=tax.base_currency, timezone=tax.tax_timezone, method=tax.method, scope=tax.scope)
+
+
+def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
+    """Everything a trading tick works with.
+
+    Raises: Misconfigured for settings that do not fit together.
+    """
+    from kracken_tasks.contracts import row_findings
+    from kracken_tasks.execution.costs import CostModel
+    from kracken_tasks.execution.desk import ExecutionConfig
+    from kracken_tasks.execution.orders import SendRules
+    from kracken_tasks.execution.tick_deps import TickDeps
+
+    width, trading, agent = timeframe or settings.trading.timeframe, settings.trading, settings.agents[0]
+    keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
+    paper = settings.profile is Profile.PAPER and settings.paper_trading.simulate_fees
+    commission = settings.paper_trading.commission_bps if paper else None
+    config = ExecutionConfig(
+        send=SendRules(
+            entry_cap_fraction=trading.price_cap_fraction, deadline=timedelta(seconds=trading.order_deadline_seconds)
+        ),
+        costs=CostModel(
+            slippage_bps=float(settings.paper_trading.slippage_bps),
+            commission_bps=None if commission is None else float(commission),
+        ),
+        clock_skew=timedelta(seconds=trading.clock_skew_seconds),
+        listing_lag=timedelta(seconds=trading.listing_lag_seconds),
+        lease_ttl=timedelta(seconds=trading.lease_seconds),
+        default_stop_fraction=Decimal(str(settings.risk_management.stop_loss_pct)),
+    )
+    return TickDeps(
+        broker=broker(settings),
+        ledger=ledger(settings),
+        wall=clock.WallClock(),
+        holder=f"{socket.gethostname()}:{os.getpid()}",
+        snapshot=lake(settings).snapshot,
+        series=keys,
+        strategies={symbol: _strategy(settings, agent.strategy) for symbol in keys},
+        row_findings=row_findings,
+        limits=risk_limits(settings),
+        stops=stop_rules(settings),
+        config=config,
+        forecast=_forecast_source(settings),
+        wait_for_bar=_bar_waiter(settings),
+        currency=settings.tax.base_currency,
+    )
+
+
+def rehearsal(settings: Settings, key: SeriesKey, strategy: str) -> Setting:
+    """What a backtest of a strategy on a series works with: the same strategy, limits and stops as a tick's."""
+    from kracken_tasks.backtest.rehearsal import Setting
+
+    return Setting(
+        key=key,
+        instrument=venue(settings, key.exchange).instruments()[key.symbol],
+        strategy=_strategy(settings, strategy),
+        limits=risk_limits(settings),
+        stops=stop_rules(settings),
+        cash=settings.backtest.initial_cash,
+        commission=settings.backtest.commission,
+        slippage=settings.backtest.slippage,
+    )
+
+
+def _strategy(settings: Settings, name: str) -> Strategy:
+    from kracken_tasks.strategies import build_strategy
+
+    signals = settings.ml_integration
+    if name == "ensemble":
+        return build_strategy(
+            name, {"weights": dict(signals.signal_weights), "threshold": signals.confidence_threshold}
+        )
+    return build_strategy(name)
+
+
+def _bar_waiter(settings: Settings) -> Callable[[Sequence[SeriesKey], datetime], None]:
+    """Wait, within the bound of the settings, until ingest has brought the bar that just closed.
+
+    One ingest run is one commit, so the bar of any series shows that the run for it is through; a series that still lacks it
+    had no trades, or has ended.
+    """
+    store, bound = lake(settings), settings.trading.bar_wait_seconds
+
+    def wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
+        give_up = clock.monotonic_seconds() + bound
+        while clock.monotonic_seconds() < give_up:
+            snapshot = store.snapshot()
+            newest = [snapshot.last_ts(key) for key in keys]
+            if any(ts is not None and ts >= bar_ts for ts in newest):
+                return
+            clock.sleep(0.25)
+
+    return wait

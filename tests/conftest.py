@@ -1,0 +1,36 @@
+"""Fixtures every test may use, and the one way in which Hypothesis looks for counter-examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Which examples are tried depends on the test, and on the constants in the modules that its process has loaded; not on chance, and
+# not on how busy the machine is.  A failure prints what repeats it.
+# Looking further: pytest --hypothesis-profile=explore, which draws other examples each time.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("thorough", settings.get_profile("steady"), max_examples=300)
+settings.register_profile("explore", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-step", action="store_true", help="stop ticks at every single step, not once at each kind of step"
+    )
+
+
+@pytest.fixture(scope="session")
+def every_step(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--every-step"))
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return ROOT

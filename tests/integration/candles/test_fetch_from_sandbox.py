@@ -1,0 +1,97 @@
+"""The whole way from the sandbox exchange to a candle frame, through the real ccxt: reach, holes, and trades that agree with candles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kracken_tasks.candles.fetch import fetch
+from kracken_tasks.candles.history import candles_from_history
+from kracken_tasks.candles.windows import GapCause, Window, plan
+from kracken_tasks.domain.clock import utc
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.exchange.venue import CcxtVenue
+from tests.support.sandbox import RunningSandbox, running_sandbox
+
+START = utc(2025, 1, 6)
+BTC = "BTC/USD"
+FIGURES = ["ts", "open", "high", "low", "close", "volume", "trades"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        running.control.advance(20 * 60)  # into the running hour
+        yield running
+
+
+@pytest.fixture(scope="module")
+def venue(sandbox: RunningSandbox) -> CcxtVenue:
+    return CcxtVenue("kraken", {**sandbox.ccxt_options(), "rateLimit": 1}, clock_keeps_seconds=0)
+
+
+def test_a_month_and_a_half_of_hours_brings_thirty_days_and_names_the_rest(venue: CcxtVenue) -> None:
+    key, now = SeriesKey("kraken", BTC, Timeframe.H1), venue.now()
+    asked_from = START - timedelta(days=45)
+    told = fetch(
+        venue,
+        plan(key, asked_from=asked_from, now=now, missing=[(asked_from, now)], reach=venue.ohlc_reach(key.timeframe)),
+        now,
+    )
+    [gap] = told.gaps
+    assert gap.cause is GapCause.BEYOND_REACH
+    assert (len(told.frame), gap.candles) == (719, 45 * 24 - 719)
+    assert told.frame["ts"].iloc[-1] == START - timedelta(hours=1)
+    assert told.calls == 1
+
+
+def test_a_planner_that_ignores_the_reach_is_caught_by_the_late_first_row(venue: CcxtVenue) -> None:
+    key, now = SeriesKey("kraken", BTC, Timeframe.M15), venue.now()
+    asked_from = START - timedelta(days=10)
+    told = fetch(venue, plan(key, asked_from=asked_from, now=now, missing=[(asked_from, now)], reach=None), now)
+    assert [gap.cause for gap in told.gaps] == [GapCause.LATE_START]
+    assert told.gaps[0].window.start == asked_from
+    assert told.covered == (Window(told.gaps[0].window.end, START + timedelta(minutes=15)),)
+
+
+def test_fetching_twice_brings_the_same_rows(venue: CcxtVenue) -> None:
+    key, now = SeriesKey("kraken", "ETH/USD", Timeframe.H1), venue.now()
+    asked = plan(
+        key, asked_from=START - timedelta(days=5), now=now, missing=[(START - timedelta(days=5), now)], reach=720
+    )
+    pd.testing.assert_frame_equal(fetch(venue, asked, now).frame, fetch(venue, asked, now).frame)
+
+
+def test_candles_made_from_trades_are_the_candles_the_venue_gives(venue: CcxtVenue) -> None:
+    key, now = SeriesKey("kraken", BTC, Timeframe.M5), venue.now()
+    window = Window(START - timedelta(hours=6), START)
+    told = fetch(
+        venue, plan(key, asked_from=window.start, now=now, missing=[(window.start, window.end)], reach=720), now
+    )
+    made = candles_from_history(venue, key, window, now)
+    assert made.covered == window
+    assert made.pages >= 1
+    pd.testing.assert_frame_equal(made.frame[FIGURES], told.frame[FIGURES], check_exact=True)
+    tick = float(venue.instruments()[BTC].price_tick)
+    assert np.abs(made.frame["vwap"] - told.frame["vwap"]).max() <= tick
+    assert set(made.frame["source"]) == {"trades"}
+
+
+def test_history_reaches_where_candles_do_not(venue: CcxtVenue) -> None:
+    key, now = SeriesKey("kraken", BTC, Timeframe.M1), venue.now()
+    window = Window(START - timedelta(days=3), START - timedelta(days=3) + timedelta(hours=1))
+    reached = plan(
+        key,
+        asked_from=window.start,
+        now=now,
+        missing=[(window.start, window.end)],
+        reach=venue.ohlc_reach(key.timeframe),
+    )
+    assert reached.windows == ()
+    made = candles_from_history(venue, key, window, now)
+    assert made.covered == window
+    assert 1 <= len(made.frame) <= 60

@@ -1,0 +1,98 @@
+"""Stores for tests: one in memory that behaves like a bucket, and one that stops after a chosen call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from kracken_tasks.errors import BadData
+from kracken_tasks.lake.store import Store
+
+__all__ = ["Killed", "MemoryStore", "StoppingStore"]
+
+
+class MemoryStore:
+    """A bucket with conditional writes: no local paths, exclusive puts."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        with self._lock:
+            if name in self.objects:
+                return False
+            self.objects[name] = data
+            return True
+
+    def put_many(self, objects: Mapping[str, bytes]) -> None:
+        for name in sorted(objects):
+            self.put_if_absent(name, objects[name])
+
+    def put_scratch(self, name: str, data: bytes) -> None:
+        self.objects[name] = data
+
+    def get(self, name: str) -> bytes:
+        if name not in self.objects:
+            raise BadData(f"no object {name!r}", name=name)
+        return self.objects[name]
+
+    def exists(self, name: str) -> bool:
+        return name in self.objects
+
+    def list(self, prefix: str) -> list[str]:
+        return sorted(name for name in self.objects if name.startswith(prefix + "/"))
+
+    def delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+
+    def local_path(self, name: str) -> Path | None:
+        return None
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches this."""
+
+
+class StoppingStore:
+    """Passes calls on, and dies right after the ``stop_after``-th change (counting from 1); ``changes`` counts them."""
+
+    def __init__(self, inner: Store, stop_after: int = 0) -> None:
+        self._inner = inner
+        self._stop_after = stop_after
+        self.changes = 0
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        made = self._inner.put_if_absent(name, data)
+        self._changed()
+        return made
+
+    def put_many(self, objects: Mapping[str, bytes]) -> None:
+        for name in sorted(objects):
+            self.put_if_absent(name, objects[name])
+
+    def put_scratch(self, name: str, data: bytes) -> None:
+        self._inner.put_scratch(name, data)
+        self._changed()
+
+    def delete(self, name: str) -> None:
+        self._inner.delete(name)
+        self._changed()
+
+    def get(self, name: str) -> bytes:
+        return self._inner.get(name)
+
+    def exists(self, name: str) -> bool:
+        return self._inner.exists(name)
+
+    def list(self, prefix: str) -> list[str]:
+        return self._inner.list(prefix)
+
+    def local_path(self, name: str) -> Path | None:
+        return self._inner.local_path(name)
+
+    def _changed(self) -> None:
+        self.changes += 1
+        if self.changes == self._stop_after:
+            raise Killed

@@ -1,0 +1,65 @@
+"""One rising nonce per key in a process; Kraken's names in everybody's words."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from kracken_tasks.exchange.nonce import KeyGate, gate_for
+from kracken_tasks.exchange.symbols import symbol_of_altname
+
+
+def test_calls_in_one_millisecond_get_rising_nonces() -> None:
+    gate = KeyGate()
+    assert [gate.next_nonce(1_000) for _ in range(3)] == [1_000, 1_001, 1_002]
+    assert gate.next_nonce(5_000) == 5_000
+
+
+def test_a_clock_that_steps_back_does_not_take_the_nonce_with_it() -> None:
+    gate = KeyGate()
+    gate.next_nonce(10_000)
+    assert gate.next_nonce(9_000) == 10_001
+
+
+def test_two_clients_of_one_key_share_a_gate_and_strangers_do_not() -> None:
+    held = gate_for("kraken", "key-a")
+    assert gate_for("kraken", "key-a") is held
+    assert gate_for("kraken", "key-b") is not held
+    assert gate_for("binance", "key-a") is not held
+    assert gate_for("kraken", None) is not gate_for("kraken", None)
+
+
+def test_no_two_threads_ever_get_the_same_nonce() -> None:
+    gate, taken = KeyGate(), []
+
+    def take() -> None:
+        taken.extend(gate.next_nonce(1_000) for _ in range(500))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(taken)) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("altname", "symbol"),
+    [
+        ("XBTUSD", "BTC/USD"),
+        ("XDGUSD", "DOGE/USD"),
+        ("ETHXBT", "ETH/BTC"),
+        ("ETHUSDT", "ETH/USDT"),
+        ("USDTUSD", "USDT/USD"),
+        ("USDCUSDT", "USDC/USDT"),
+        ("ADAEUR", "ADA/EUR"),
+        ("BCHEUR", "BCH/EUR"),
+        ("SPYUSD", "SPY/USD"),
+        ("EURUSD", "EUR/USD"),
+        ("NOQUOTE", None),
+        ("USD", None),
+    ],
+)
+def test_an_altname_is_split_by_the_quote_it_ends_in(altname: str, symbol: str | None) -> None:
+    assert symbol_of_altname(altname) == symbol

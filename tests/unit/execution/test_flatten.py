@@ -1,0 +1,96 @@
+"""The emergency way out, with the ledger and with nothing but the keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from kracken_tasks.domain.trading import Action, Purpose, TradingState
+from kracken_tasks.errors import BadData
+from kracken_tasks.execution.flatten import flatten
+from kracken_tasks.execution.flatten_direct import adopt_journal, flatten_direct
+from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.ledger import Lease
+from tests.support.bench import Bench
+from tests.support.market_data import BTC, ETH
+from tests.unit.execution.test_paper_broker import buy
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    made.tick({BTC: Action.BUY, ETH: Action.BUY})
+    yield made
+    made.ledger.close()
+
+
+def test_flatten_sells_all_cancels_ours_and_halts_until_released(bench: Bench) -> None:
+    stranger = bench.venue.inner.submit(buy("f" * 32, limit_price=Decimal("40000"), time_in_force="GTC"))
+    report = flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada")
+    assert report.flat
+    assert bench.ledger.positions() == {}
+    assert [order.order_id for order in bench.venue.inner.open_orders()] == [stranger]
+    assert bench.ledger.state().state is TradingState.HALTED
+    assert {fill.purpose for fill in bench.ledger.fills()} == {Purpose.ENTRY, Purpose.FLATTEN}
+    assert bench.tick({BTC: Action.BUY}).sent == ()
+    bench.require_books_agree()
+
+
+def test_flatten_takes_the_lease_from_a_tick_that_hangs(bench: Bench) -> None:
+    held = bench.ledger.leases.acquire(lease_name(bench.ledger), "hung tick", timedelta(hours=1), bench.wall.now())
+    assert isinstance(held, Lease)
+    assert flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada").flat
+    assert not bench.ledger.leases.still_held(held, bench.wall.now())
+
+
+def test_flatten_repeated_sells_only_what_is_left(bench: Bench) -> None:
+    bench.venue.submit_faults = ["no_connection"]
+    first = flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada")
+    assert list(first.problems) == [BTC]
+    bench.require_protected()
+    bench.pass_time(5)
+    assert flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada").flat
+    bench.require_truth()
+
+
+def test_direct_flatten_needs_only_the_keys_and_is_adopted_by_the_ledger_later(bench: Bench, tmp_path: Path) -> None:
+    journal = tmp_path / "emergency" / "journal.jsonl"
+    report = flatten_direct(bench.venue, journal, account="main")
+    assert set(report.sold) == {BTC, ETH}
+    assert report.problems == {}
+    assert bench.venue.inner.open_orders() == []
+    assert len(bench.ledger.positions()) == 2  # the ledger has not heard of it
+    assert adopt_journal(bench.ledger, journal) == 2
+    assert adopt_journal(bench.ledger, journal) == 0
+    bench.tick(seconds=60)
+    assert bench.ledger.positions() == {}
+    bench.require_truth()
+
+
+def test_direct_flatten_writes_each_sale_down_before_it_is_sent(bench: Bench, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    bench.venue.submit_faults = ["lost_after", "refused"]
+    report = flatten_direct(bench.venue, journal, account="main")
+    assert set(report.problems) == {BTC, ETH}
+    steps = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+    assert steps == ["cancel", "cancel", "intent", "intent", "refused"]
+    adopt_journal(bench.ledger, journal)
+    bench.tick(seconds=600)
+    assert set(bench.ledger.positions()) == {ETH}
+    bench.require_truth()
+
+
+def test_journal_with_an_unreadable_line_is_named_and_a_torn_last_line_is_passed_over(
+    bench: Bench, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal.jsonl"
+    journal.write_text('{"step": "cancel"}\n{"step": "int', encoding="utf-8")
+    assert adopt_journal(bench.ledger, journal) == 0
+    journal.write_text("not json\n", encoding="utf-8")
+    with pytest.raises(BadData, match="line 1"):
+        adopt_journal(bench.ledger, journal)

@@ -1,0 +1,77 @@
+"""Equity, the trading day and the trading state, as the ledger keeps them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from kracken_tasks.domain.clock import utc
+from kracken_tasks.domain.trading import TradingState
+from kracken_tasks.execution.marks import account_state, state_text, value_of
+from kracken_tasks.ledger import StateEntry
+from kracken_tasks.risk.state import AccountState, Cause
+from tests.support.bench import Bench
+from tests.support.market_data import BTC, HandMovedMarket
+
+D = Decimal
+
+
+def test_equity_values_coins_at_the_bid_and_other_money_at_its_stated_rate() -> None:
+    market = HandMovedMarket()
+    worth = value_of(
+        {"USD": D(100), "EUR": D(50), "BTC": D("0.1"), "KFEE": D(7)}, market.quotes([BTC]), "USD", {"EUR": D("1.08")}
+    )
+    assert worth.cash == pytest.approx(154.0)
+    assert worth.equity == pytest.approx(154.0 + 0.1 * market.quote(BTC).bid)
+    assert worth.unpriced == ("KFEE",)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        AccountState(),
+        AccountState(TradingState.REDUCE_ONLY, Cause.DAILY_LOSS, "day -5.10 % of at most 5.00 %", date(2024, 3, 31)),
+        AccountState(TradingState.HALTED, Cause.DRAWDOWN, "drawdown: too deep"),
+    ],
+)
+def test_state_survives_being_written_as_text(state: AccountState) -> None:
+    assert account_state(StateEntry(utc(2024, 3, 1), state.state, state_text(state))) == state
+
+
+@pytest.mark.parametrize("kind", ["deposit", "deposit/airdrop", "transfer/spotfromfutures", "withdrawal"])
+def test_money_from_outside_is_no_profit_whatever_subtype_the_venue_gives_it(tmp_path: Path, kind: str) -> None:
+    bench = Bench(tmp_path)
+    bench.tick()
+    bench.venue.inner.deposit("USD", D(5000), kind)
+    report = bench.tick()
+    assert report.unit_value == pytest.approx(1.0)
+    assert report.equity == pytest.approx(15_000)
+    bench.ledger.close()
+
+
+def test_coins_moved_into_earn_are_no_loss_although_they_have_no_price_there(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.venue.inner.deposit("BTC", D("0.1"))
+    bench.tick()
+    bench.venue.inner.deposit("BTC", D("-0.1"), "earn/allocation")
+    bench.venue.inner.deposit("BTC.F", D("0.1"), "earn/allocation")
+    report = bench.tick()
+    assert report.unit_value == pytest.approx(1.0)
+    assert report.unpriced == ("BTC.F",)
+    bench.ledger.close()
+
+
+def test_reward_is_a_profit(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.tick()
+    bench.venue.inner.deposit("USD", D(100), "earn/reward")
+    assert bench.tick().unit_value == pytest.approx(1.01)
+    bench.ledger.close()
+
+
+def test_halt_written_by_hand_counts_as_the_operators() -> None:
+    read = account_state(StateEntry(utc(2024, 3, 1), TradingState.HALTED, "going on holiday"))
+    assert (read.cause, read.close_everything) == (Cause.OPERATOR, True)
