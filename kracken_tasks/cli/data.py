@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import Format, moment, show_frame, symbol, write_frame
+from kracken_tasks.cli.values import Format, console, moment, say, show_frame, symbol, write_frame
 from kracken_tasks.domain.clock import WallClock, iso
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import Finding
@@ -19,8 +18,6 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.settings import Settings, load_settings
 
 __all__ = ["add_to"]
-
-_console = Console()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,10 +49,10 @@ def ingest(
             progress.advance(bar)
         progress.update(bar, description="fetched")
     for gap in (gap for one in arrived for gap in one.gaps):
-        _console.print(f"not to be had: {gap.detail}", highlight=False)
+        say(f"not to be had: {gap.detail}")
     batch = batch_of(arrived)
     if not batch.series:
-        _console.print("nothing new has closed", highlight=False)
+        say("nothing new has closed")
         return
     now = wiring.market_now(settings)
     verdict = wiring.candle_judge(settings)(batch, now)
@@ -98,7 +95,7 @@ def import_files(
         )  # fmt: skip
     for staged in verdict.accepted:
         span = f"{iso(staged.first_ts)} to {iso(staged.last_ts)}" if staged.first_ts and staged.last_ts else "no rows"
-        _console.print(f"{staged.key}: {staged.rows} candles, {span}", highlight=False)
+        say(f"{staged.key}: {staged.rows} candles, {span}")
     _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
 
 
@@ -117,7 +114,7 @@ def candles(
     frame = snapshot.candles(key, moment(start), moment(end))
     if frame.empty:
         raise BadData(f"the lake holds no candles of {key} there; it has: {_known(settings)}", series=str(key))
-    write_frame(frame, form, out, _console)
+    write_frame(frame, form, out)
 
 
 def sql(
@@ -128,9 +125,9 @@ def sql(
     """Ask the lake in SQL (DuckDB)."""
     frame = wiring.lake(load_settings()).sql(query)
     if form is Format.TABLE and out is None:
-        show_frame(frame, _console)
+        show_frame(frame)
     else:
-        write_frame(frame, form, out, _console)
+        write_frame(frame, form, out)
 
 
 def _known(settings: Settings) -> str:
@@ -140,13 +137,12 @@ def _known(settings: Settings) -> str:
 
 def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int) -> None:
     for finding in findings:
-        _console.print(
-            f"{finding.action}: {finding.key}: {finding.rule}: {finding.rows} rows: {finding.detail}", highlight=False
-        )
-    _console.print(f"commit {seq}: {added} candles added, {revised} revised", highlight=False)
+        told = f"{finding.action}: {finding.key}: {finding.rule}: {finding.rows} rows: {finding.detail}"
+        say(told)
+    say(f"commit {seq}: {added} candles added, {revised} revised")
 
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_console, transient=True
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
     )  # fmt: skip

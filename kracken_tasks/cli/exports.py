@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import moment
+from kracken_tasks.cli.values import moment, say
 from kracken_tasks.errors import BadData
 from kracken_tasks.files import replace_file
 from kracken_tasks.settings import load_settings
 
 __all__ = ["add_to"]
 
-_console = Console()
 tax = typer.Typer(help="Tax from files, without a ledger.", no_args_is_help=True)
 
 
@@ -51,10 +49,8 @@ def export(
         base_currency=choices.currency, method=choices.method, scope=choices.scope, exports_sha256=report.sha256,
     )  # fmt: skip
     for path in [*report.paths, *write_journal(journal, folder)]:
-        _console.print(str(path), highlight=False)
-    _console.print(
-        "import koinly.csv by hand: Koinly takes files, it has no interface to send them to", highlight=False
-    )
+        say(str(path))
+    say("import koinly.csv by hand: Koinly takes files, it has no interface to send them to")
 
 
 @tax.command("lots")
@@ -68,7 +64,7 @@ def lots(
 
     report = compute_lots_files(trades, out, fmv_csv=fmv, choices=wiring.tax_choices(load_settings()))
     for path in report.paths:
-        _console.print(f"{path}: {report.rows[path.name]} rows", highlight=False)
+        say(f"{path}: {report.rows[path.name]} rows")
 
 
 def dump(out: Annotated[Path | None, typer.Option(help="File; default: the terminal")] = None) -> None:
@@ -78,4 +74,4 @@ def dump(out: Annotated[Path | None, typer.Option(help="File; default: the termi
         typer.echo(text, nl=False)
         return
     replace_file(out, text.encode())
-    _console.print(str(out), highlight=False)
+    say(str(out))

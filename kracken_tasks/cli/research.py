@@ -7,20 +7,18 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import moment
+from kracken_tasks.cli.values import console, moment, say
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.errors import BadData
 from kracken_tasks.settings import load_settings
 
 __all__ = ["add_to"]
 
-_console = Console()
 models = typer.Typer(help="The models in the registry.", no_args_is_help=True)
 
 
@@ -45,7 +43,7 @@ def train(
     config = replace(config, epochs=epochs or config.epochs, seed=config.seed if seed is None else seed)
     key = SeriesKey(settings.exchange, symbol or settings.traded_symbols[0], timeframe or settings.forecast.timeframe)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=_console, transient=True
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as bars:
         bar = bars.add_task(f"training {key}", total=config.epochs)
 
@@ -56,8 +54,8 @@ def train(
             wiring.lake(settings), TrainingJob(key, config), wiring.registry(settings),
             folder=settings.paths.reports / "models", now=_now(key), version=wiring.code_version(), progress=show,
         )  # fmt: skip
-    _console.print(f"{report.bundle_id} is {report.state}: {'; '.join(report.reasons)}", highlight=False)
-    _console.print(f"pictures: {report.learning_curve}, {report.forecast}", highlight=False)
+    say(f"{report.bundle_id} is {report.state}: {'; '.join(report.reasons)}")
+    say(f"pictures: {report.learning_curve}, {report.forecast}")
 
 
 def backtest(
@@ -75,13 +73,13 @@ def backtest(
     snapshot = wiring.lake(settings).snapshot()
     frame = snapshot.candles(key, moment(start), moment(end), last=settings.backtest.max_candles)
     name = f"{strategy}_{key.symbol.replace('/', '-')}_{key.timeframe.value}"
-    with _console.status(f"rehearsing {strategy} on {len(frame)} candles of {key}"):
+    with console.status(f"rehearsing {strategy} on {len(frame)} candles of {key}"):
         report = rehearse(
             frame, wiring.rehearsal(settings, key, strategy),
             folder=settings.paths.reports / "backtests" / name, commit_seq=snapshot.seq,
         )  # fmt: skip
-    _console.print(Markdown(report.markdown))
-    _console.print(f"report and picture: {report.folder}", highlight=False)
+    console.print(Markdown(report.markdown))
+    say(f"report and picture: {report.folder}")
 
 
 @models.command("list")
@@ -93,7 +91,7 @@ def list_models() -> None:
     for record in registry.transitions():
         state = record.to_state if record.to_state == states[record.model_id].value else f"{record.to_state} (was)"
         table.add_row(record.model_id, record.series, state, record.at, record.by, "; ".join(record.reasons))
-    _console.print(table)
+    console.print(table)
 
 
 @models.command("promote")
@@ -111,8 +109,8 @@ def promote(
         cost_fraction=settings.backtest.commission,
     )  # fmt: skip
     if done.contest is not None:
-        _console.print("; ".join(done.contest.reasons), highlight=False)
-    _console.print(f"{model} is champion of {done.record.series}", highlight=False)
+        say("; ".join(done.contest.reasons))
+    say(f"{model} is champion of {done.record.series}")
 
 
 @models.command("retire")
@@ -124,7 +122,7 @@ def retire(
     """Take a model out of service."""
     registry = wiring.registry(load_settings())
     registry.retire(model, by=by, reason=reason, now=_now(registry.load(model).key))
-    _console.print(f"{model} is retired", highlight=False)
+    say(f"{model} is retired")
 
 
 def _now(key: SeriesKey) -> datetime:

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.panel import Panel
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import moment
+from kracken_tasks.cli.values import console, moment, say
 from kracken_tasks.settings import load_settings
 
 __all__ = ["add_to"]
-
-_console = Console()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +33,7 @@ def up(
     from kracken_tasks.local_stack.screen import Screen
     from kracken_tasks.local_stack.up import UpPlan, run_up
 
-    with Screen("Kracken", _console) as screen:
+    with Screen("Kracken", console) as screen:
         run_up(UpPlan(data=data, until_fill=until_fill, minutes=minutes), screen)
 
 
@@ -52,19 +49,19 @@ def demo(
     from kracken_tasks.local_stack.overview import panel_of
     from kracken_tasks.local_stack.screen import Screen
 
-    with Screen("Kracken demo", _console) as screen:
+    with Screen("Kracken demo", console) as screen:
         result = run_demo(DemoPlan(seed=seed, data=data, out=out), screen)
     for finding in result.findings:
-        _console.print(f"contract: {finding}", highlight=False)
-    _console.print(panel_of(result.overview, "What happened"))
+        say(f"contract: {finding}")
+    console.print(panel_of(result.overview, "What happened"))
     where = (
         "\n".join(str(path) for path in result.files)
         if out
         else "a temporary folder, gone now; keep it with --out FOLDER"
     )
-    _console.print(Panel(where, title="What was written", title_align="left", border_style="green"))
+    console.print(Panel(where, title="What was written", title_align="left", border_style="green"))
     if result.missing:
-        _console.print(f"incomplete: {'; '.join(result.missing)}", style="red", highlight=False)
+        say(f"incomplete: {'; '.join(result.missing)}", style="red")
         raise typer.Exit(1)
 
 
@@ -100,7 +97,7 @@ def sandbox(
         tier=tier,
         opening_balances={settings.tax.base_currency: str(options.opening_balance)},
     )
-    _console.print(f"sandbox exchange at {config.base_url}/kraken, market {spec}; Ctrl-C stops it", highlight=False)
+    say(f"sandbox exchange at {config.base_url}/kraken, market {spec}; Ctrl-C stops it")
     raise typer.Exit(run_sandbox(config))
 
 
@@ -109,4 +106,4 @@ def status() -> None:
     from kracken_tasks.local_stack.overview import overview_of, panel_of
 
     settings = load_settings()
-    _console.print(panel_of(overview_of(wiring.ledger(settings)), f"Account {settings.trading.account}"))
+    console.print(panel_of(overview_of(wiring.ledger(settings)), f"Account {settings.trading.account}"))

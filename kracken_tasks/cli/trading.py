@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
 from kracken_tasks import wiring
+from kracken_tasks.cli.values import console, say
 from kracken_tasks.domain.clock import WallClock, iso
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.domain.trading import TradingState
@@ -16,8 +16,6 @@ from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings import load_settings
 
 __all__ = ["add_to"]
-
-_console = Console()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +39,7 @@ def tick(
     settings = load_settings()
     deps = wiring.tick_deps(settings, timeframe)
     report = run_tick(deps, TickSlot("command", deps.broker.now(), key or iso(WallClock().now())))
-    _console.print(Markdown(report.to_markdown()))
+    console.print(Markdown(report.to_markdown()))
 
 
 def release(by: Annotated[str, typer.Option(help="Your name: it stands in the ledger")]) -> None:
@@ -54,10 +52,10 @@ def release(by: Annotated[str, typer.Option(help="Your name: it stands in the le
     ledger = wiring.ledger(settings)
     before = ledger.state()
     if before.state is TradingState.NORMAL:
-        _console.print("the account is trading normally; nothing to release", highlight=False)
+        say("the account is trading normally; nothing to release")
         return
     after = release_account(ledger, by, now=wiring.market_now(settings))
-    _console.print(f"was {before.state.value} ({before.reason}); now {after.state.value}", highlight=False)
+    say(f"was {before.state.value} ({before.reason}); now {after.state.value}")
 
 
 def flatten(by: Annotated[str, typer.Option(help="Your name: it stands in the ledger")]) -> None:
@@ -70,9 +68,9 @@ def flatten(by: Annotated[str, typer.Option(help="Your name: it stands in the le
     deps = wiring.tick_deps(settings)
     report = flatten_account(deps.broker, deps.ledger, deps.wall, holder=deps.holder, by=by, config=deps.config)
     for left in report.exits:
-        _console.print(f"{left.symbol}: {left.purpose.value}: {left.reason} {left.problem}".rstrip(), highlight=False)
+        say(f"{left.symbol}: {left.purpose.value}: {left.reason} {left.problem}".rstrip())
     for symbol, problem in report.problems.items():
-        _console.print(f"{symbol}: {problem}", style="red", highlight=False)
-    _console.print("flat and halted" if report.flat else "halted, not flat yet: run it again", highlight=False)
+        say(f"{symbol}: {problem}", style="red")
+    say("flat and halted" if report.flat else "halted, not flat yet: run it again")
     if not report.flat:
         raise typer.Exit(1)

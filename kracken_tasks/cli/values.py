@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import typer
@@ -18,7 +19,9 @@ from kracken_tasks.domain.clock import parse_utc
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.files import replace_file, replacing
 
-__all__ = ["Format", "moment", "show_frame", "symbol", "write_frame"]
+__all__ = ["Format", "console", "moment", "say", "show_frame", "symbol", "write_frame"]
+
+console: Final = Console()
 
 _SHOWN_ROWS = 40
 
@@ -29,6 +32,11 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     PARQUET = "parquet"
+
+
+def say(text: str, *, style: str | None = None) -> None:
+    """One sentence on one line, however narrow the terminal: paths and names are copied from it."""
+    console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
 def moment(text: str | None) -> datetime | None:
@@ -49,13 +57,13 @@ def symbol(text: str) -> str:
     return text
 
 
-def write_frame(frame: pd.DataFrame, form: Format, out: Path | None, console: Console) -> None:
+def write_frame(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
     """Show a frame, or write it whole to a file.
 
     Raises: BadParameter for Parquet without a file.
     """
     if form is Format.TABLE and out is None:
-        show_frame(frame, console)
+        show_frame(frame)
         return
     if form is Format.PARQUET:
         if out is None:
@@ -67,10 +75,10 @@ def write_frame(frame: pd.DataFrame, form: Format, out: Path | None, console: Co
     else:
         replace_file(out, _csv(frame).encode())
     if out is not None:
-        console.print(f"{len(frame)} rows written to {out}", highlight=False)
+        say(f"{len(frame)} rows written to {out}")
 
 
-def show_frame(frame: pd.DataFrame, console: Console) -> None:
+def show_frame(frame: pd.DataFrame) -> None:
     """A table; the middle of a long one is left out and counted."""
     table = Table(show_lines=False)
     for name in frame.columns:
@@ -83,7 +91,7 @@ def show_frame(frame: pd.DataFrame, console: Console) -> None:
         for row in part.itertuples(index=False):
             table.add_row(*[_cell(value) for value in row])
     console.print(table)
-    console.print(f"{len(frame)} rows", highlight=False)
+    say(f"{len(frame)} rows")
 
 
 def _cell(value: object) -> str:

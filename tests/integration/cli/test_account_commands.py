@@ -82,9 +82,10 @@ def test_status_and_export_of_an_empty_home(kracken: Kracken) -> None:
 
 def test_tax_lots_of_a_file(kracken: Kracken, tmp_path: Path) -> None:
     (tmp_path / "trades.csv").write_text(TRADES + BUY + SELL)
-    said = kracken("tax", "lots", "--trades", tmp_path / "trades.csv", "--out", tmp_path / "tax")
+    wider_than_any_terminal = tmp_path / ("x" * 200)
+    said = kracken("tax", "lots", "--trades", tmp_path / "trades.csv", "--out", wider_than_any_terminal)
     assert said.code == 0, said.err
-    assert "gains.csv: 1 rows" in said.out
+    assert f"{wider_than_any_terminal}/gains.csv: 1 rows" in said.out.splitlines()
     assert "open_lots.csv: 0 rows" in said.out
     (tmp_path / "trades.csv").write_text(TRADES + BUY + SELL.replace("40000", "many"))
     said = kracken("tax", "lots", "--trades", tmp_path / "trades.csv", "--out", tmp_path / "bad")
