@@ -14,17 +14,29 @@ from typing import Final, Self
 
 __all__ = [
     "CANDLE_COLUMNS",
+    "QUOTE_COLUMNS",
+    "TRADE_COLUMNS",
     "Balance",
     "CandleSource",
     "Instrument",
     "Quote",
     "SeriesKey",
+    "Tape",
+    "TapeKey",
     "Timeframe",
     "split_symbol",
 ]
 
 # ``ts`` is the candle's open time (datetime64[ms, UTC]).  vwap and trades may be missing (NaN / <NA>).
 CANDLE_COLUMNS: Final = ("ts", "open", "high", "low", "close", "volume", "vwap", "trades", "source")
+
+# A public trade: ts (datetime64[us, UTC]), price and volume float64 (quote per base; base), side "b" or "s" (the taker's),
+# kind "m" or "l" (the taker's order), trade_id Int64 (<NA> unknown).  Oldest first.
+TRADE_COLUMNS: Final = ("ts", "price", "volume", "side", "kind", "trade_id")
+
+# A quote: ts the venue's stamp, ``received`` market time at which it reached us (both datetime64[us, UTC]); prices in quote
+# currency, volumes in base at the best level; float64, NaN unknown.
+QUOTE_COLUMNS: Final = ("ts", "bid", "ask", "bid_volume", "ask_volume", "last", "received")
 
 _SYMBOL = re.compile(r"^[A-Z0-9.]{1,20}/[A-Z0-9.]{1,20}$")
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -112,6 +124,29 @@ class SeriesKey:
 
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.timeframe.value}"
+
+
+class Tape(StrEnum):
+    """What is kept event by event instead of by windows."""
+
+    TRADES = "trades"
+    QUOTES = "quotes"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TapeKey:
+    """One tape: the trades, or the quotes, of a symbol on an exchange."""
+
+    exchange: str
+    symbol: str
+    tape: Tape
+
+    def __post_init__(self) -> None:
+        split_symbol(self.symbol)
+        object.__setattr__(self, "tape", Tape(self.tape))
+
+    def __str__(self) -> str:
+        return f"{self.exchange} {self.symbol} {self.tape.value}"
 
 
 @dataclass(frozen=True, slots=True)

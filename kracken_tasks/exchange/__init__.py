@@ -14,6 +14,6 @@ a secret in a message; ccxt's own exceptions end here.
 ``CcxtVenue`` is imported from ``kracken_tasks.exchange.venue``: importing the room alone does not load ccxt.
 """
 
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS, MarketData
+from kracken_tasks.exchange.market_data import MarketData
 
-__all__ = ["TRADE_COLUMNS", "MarketData"]
+__all__ = ["MarketData"]

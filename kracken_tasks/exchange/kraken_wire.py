@@ -17,10 +17,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from kracken_tasks.domain.market import CANDLE_COLUMNS, Balance, CandleSource, Instrument, Quote
+from kracken_tasks.domain.market import CANDLE_COLUMNS, TRADE_COLUMNS, Balance, CandleSource, Instrument, Quote
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderStatus, Side, VenueOrder
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS
 
 __all__ = [
     "as_booked",

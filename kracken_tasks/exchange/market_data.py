@@ -1,22 +1,18 @@
 """What the candles room needs of a venue, and no more: its clock, its candles, its public trades.
 
-Out: frames with the columns named here.  Never: anything private.
+Out: frames with the columns named in ``domain.market``.  Never: anything private.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import pandas as pd
 
 from kracken_tasks.domain.market import Timeframe
 
-__all__ = ["TRADE_COLUMNS", "MarketData"]
-
-# A public trade: ts (datetime64[us, UTC]), price and volume float64 (quote per base; base), side "b" or "s" (the taker's),
-# kind "m" or "l" (the taker's order), trade_id Int64 (<NA> unknown).  Oldest first.
-TRADE_COLUMNS: Final = ("ts", "price", "volume", "side", "kind", "trade_id")
+__all__ = ["MarketData"]
 
 
 class MarketData(Protocol):

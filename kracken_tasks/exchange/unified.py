@@ -15,13 +15,20 @@ import numpy as np
 import pandas as pd
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import CANDLE_COLUMNS, Balance, CandleSource, Instrument, Quote, Timeframe
+from kracken_tasks.domain.market import (
+    CANDLE_COLUMNS,
+    TRADE_COLUMNS,
+    Balance,
+    CandleSource,
+    Instrument,
+    Quote,
+    Timeframe,
+)
 from kracken_tasks.domain.money import as_decimal, plain
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
 from kracken_tasks.errors import Misconfigured, RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import as_documented
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS
 
 __all__ = ["UnifiedDialect"]
 

@@ -9,8 +9,7 @@ import pandas as pd
 
 from kracken_tasks.candles.frames import candle_frame, empty_candles
 from kracken_tasks.domain.clock import to_ms
-from kracken_tasks.domain.market import CandleSource, SeriesKey, Timeframe
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS
+from kracken_tasks.domain.market import TRADE_COLUMNS, CandleSource, SeriesKey, Timeframe
 
 __all__ = ["CandleVenue", "candles_between", "trades_at"]
 

@@ -9,11 +9,11 @@ from decimal import Decimal
 import pytest
 
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.market import CANDLE_COLUMNS, Timeframe
+from kracken_tasks.domain.market import CANDLE_COLUMNS, TRADE_COLUMNS, Timeframe
 from kracken_tasks.domain.money import price_of, ticks_at_or_above, ticks_at_or_below
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side
 from kracken_tasks.errors import Misconfigured, TradeRefused
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS, MarketData
+from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.exchange.venue import CcxtVenue
 from kracken_tasks.execution.broker import Broker, has_conditional_close
 from tests.support import sandbox as support

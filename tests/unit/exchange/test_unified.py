@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from kracken_tasks.domain.clock import to_ms, utc
-from kracken_tasks.domain.market import CANDLE_COLUMNS, Timeframe
+from kracken_tasks.domain.market import CANDLE_COLUMNS, TRADE_COLUMNS, Timeframe
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater, StateUnknown, TradeRefused
-from kracken_tasks.exchange.market_data import TRADE_COLUMNS
 from kracken_tasks.exchange.unified import UnifiedDialect
 from kracken_tasks.exchange.venue import CcxtVenue
 from tests.support.scripted_client import ScriptedClient
