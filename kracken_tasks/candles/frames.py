@@ -16,7 +16,16 @@ import pandas as pd
 from kracken_tasks.domain.market import CANDLE_COLUMNS, CandleSource, Timeframe
 from kracken_tasks.errors import BadData
 
-__all__ = ["candle_frame", "closed_only", "empty_candles", "epoch_ms", "join_candles", "off_grid", "within"]
+__all__ = [
+    "candle_frame",
+    "closed_only",
+    "empty_candles",
+    "epoch_ms",
+    "join_candles",
+    "off_grid",
+    "traded_only",
+    "within",
+]
 
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
 _TS: Final = "datetime64[ms, UTC]"
@@ -91,6 +100,17 @@ def off_grid(frame: pd.DataFrame, timeframe: Timeframe) -> np.ndarray[Any, np.dt
 def closed_only(frame: pd.DataFrame, timeframe: Timeframe, now: datetime) -> pd.DataFrame:
     """The rows whose candle is closed at ``now``: dropped by their time, wherever in the frame they stand."""
     return frame[frame["ts"] + timeframe.delta <= now].reset_index(drop=True)
+
+
+def traded_only(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows in which somebody traded, and the flat rows that a source sends for intervals in which nobody did.
+
+    Venues tell of an empty interval in two ways: with no row, or with a row of the last price, volume 0 and count 0 (or unknown), at
+    Kraken with vwap 0.  Both come to the same here: no candle.  Rows without volume whose prices differ stay: the contract judges them.
+    """
+    flat = (frame["volume"] == 0) & (frame["high"] == frame["low"]) & (frame["open"] == frame["close"])
+    empty = flat & (frame["open"] == frame["high"]) & (frame["trades"].fillna(0) == 0)
+    return frame[~empty].reset_index(drop=True), frame[empty].reset_index(drop=True)
 
 
 def within(frame: pd.DataFrame, start: datetime, end: datetime) -> pd.DataFrame:

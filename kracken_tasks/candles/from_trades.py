@@ -9,7 +9,6 @@ price; trades counts them.  Checked against Kraken's own archive: the hour of 20
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from kracken_tasks.candles.frames import candle_frame, empty_candles
+from kracken_tasks.candles.lots import exact_sums, mean_prices
 from kracken_tasks.domain.clock import to_ms
 from kracken_tasks.domain.market import CandleSource, Timeframe
 from kracken_tasks.errors import BadData
@@ -26,19 +26,22 @@ __all__ = ["candles_from_trades"]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_LOTS_A_UNIT: Final = 10**8
-_MOST_LOTS: Final = 2**62  # what an int64 sum holds with room to spare
 _MONDAY_MS: Final = 4 * 86_400_000
 
 
 def candles_from_trades(
-    trades: pd.DataFrame, timeframe: Timeframe, *, covered: tuple[datetime, datetime] | None = None
+    trades: pd.DataFrame,
+    timeframe: Timeframe,
+    *,
+    covered: tuple[datetime, datetime] | None = None,
+    price_decimals: int | None = None,
 ) -> pd.DataFrame:
     """Aggregate trades.
 
     Shapes: trades [N] -> candles [R], R the number of intervals with a trade.
     Time:   ``covered`` is the span [start, end) of which every trade is given; candles that reach outside it are left out, because
             they may lack trades.  None: every interval is taken as whole.
+    ``price_decimals``: of the venue's price step, to round vwap as the venue prints it; None keeps it whole.
     Raises: BadData if times step back, a price or volume is not finite, a price not above zero, or a volume below it.
     """
     if trades.empty:
@@ -50,7 +53,7 @@ def candles_from_trades(
     origin = _MONDAY_MS if timeframe is Timeframe.W1 else 0
     opens = (stamps - origin) // width * width + origin
     first: Ints = np.flatnonzero(np.concatenate(([True], opens[1:] != opens[:-1]))).astype(np.int64)
-    frame = _aggregate(opens, first, price, volume)
+    frame = _aggregate(opens, first, price, volume, price_decimals)
     if covered is None:
         return frame
     start, end = to_ms(covered[0]), to_ms(covered[1])
@@ -58,12 +61,9 @@ def candles_from_trades(
     return frame[whole].reset_index(drop=True)
 
 
-def _aggregate(opens: Ints, first: Ints, price: Floats, volume: Floats) -> pd.DataFrame:
+def _aggregate(opens: Ints, first: Ints, price: Floats, volume: Floats, price_decimals: int | None) -> pd.DataFrame:
     last = np.concatenate((first[1:], [len(price)])) - 1
     high, low = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
-    total = _volumes(volume, first, last)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        vwap = np.add.reduceat(price * volume, first) / np.add.reduceat(volume, first)
     return candle_frame(
         {
             "ts": opens[first],
@@ -71,22 +71,13 @@ def _aggregate(opens: Ints, first: Ints, price: Floats, volume: Floats) -> pd.Da
             "high": high,
             "low": low,
             "close": price[last],
-            "volume": total,
+            "volume": exact_sums(volume, first),
             # Summing in floating point may leave the range of the prices by the last bit.
-            "vwap": np.clip(vwap, low, high),
+            "vwap": np.clip(mean_prices(price, volume, first, price_decimals), low, high),
             "trades": pd.array(last - first + 1, dtype="Int64"),
         },
         CandleSource.TRADES,
     )
-
-
-def _volumes(volume: Floats, first: Ints, last: Ints) -> Floats:
-    if float(np.abs(volume).sum()) * _LOTS_A_UNIT < _MOST_LOTS:
-        lots = np.rint(volume * _LOTS_A_UNIT)
-        # Exact only where eight decimals were all there was, and a float could hold them.
-        if np.array_equal(lots / _LOTS_A_UNIT, volume):
-            return np.add.reduceat(lots.astype(np.int64), first) / _LOTS_A_UNIT
-    return np.array([math.fsum(volume[a : b + 1]) for a, b in zip(first, last, strict=True)], dtype=np.float64)
 
 
 def _check(stamps: Ints, price: Floats, volume: Floats) -> None:
