@@ -17,12 +17,14 @@ __all__ = [
     "FixedClock",
     "WallClock",
     "from_ms",
+    "from_us",
     "iso",
     "monotonic_seconds",
     "parse_utc",
     "sleep",
     "to_ms",
     "to_ns",
+    "to_us",
     "utc",
 ]
 
@@ -85,8 +87,17 @@ def to_ns(moment: datetime) -> int:
     return ((moment - _EPOCH) // timedelta(microseconds=1)) * 1000
 
 
+def to_us(moment: datetime) -> int:
+    """Microseconds since the epoch; refuses a naive datetime."""
+    return to_ns(moment) // 1000
+
+
 def from_ms(ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def from_us(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
 
 
 def iso(moment: datetime) -> str:

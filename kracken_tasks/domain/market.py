@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 __all__ = [
     "CANDLE_COLUMNS",
@@ -18,12 +18,14 @@ __all__ = [
     "TRADE_COLUMNS",
     "Balance",
     "CandleSource",
+    "DataKey",
     "Instrument",
     "Quote",
     "SeriesKey",
     "Tape",
     "TapeKey",
     "Timeframe",
+    "key_parts",
     "split_symbol",
 ]
 
@@ -147,6 +149,14 @@ class TapeKey:
 
     def __str__(self) -> str:
         return f"{self.exchange} {self.symbol} {self.tape.value}"
+
+
+DataKey: TypeAlias = SeriesKey | TapeKey
+
+
+def key_parts(key: DataKey) -> tuple[str, str, str]:
+    """Exchange, symbol, and timeframe or tape: what series and tapes are sorted by together."""
+    return key.exchange, key.symbol, key.timeframe.value if isinstance(key, SeriesKey) else key.tape.value
 
 
 @dataclass(frozen=True, slots=True)

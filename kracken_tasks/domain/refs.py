@@ -8,19 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import DataKey
 
 __all__ = ["CommitRef", "Finding", "StagedBatch", "StagedSeries", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
 class StagedSeries:
-    """Candles of one series that were fetched but not yet checked: a Parquet file in the staging folder.
+    """Candles of one series, or events of one tape, fetched but not yet checked: a Parquet file in the staging folder.
 
-    ``content_hash`` is the SHA-256 (hex) of the file's bytes; ``first_ts``/``last_ts`` are open times; rows may be 0 (path "").
+    ``content_hash`` is the SHA-256 (hex) of the file's bytes; ``first_ts``/``last_ts`` are open times (of a tape: the venue's
+    stamps); rows may be 0 (path "").
     """
 
-    key: SeriesKey
+    key: DataKey
     path: str
     content_hash: str
     rows: int
@@ -51,7 +52,7 @@ class Finding:
 
     rule: str
     action: str
-    key: SeriesKey
+    key: DataKey
     rows: int
     first_ts: datetime | None
     detail: str

@@ -1,7 +1,7 @@
 """What a verdict brings to the lake, read from the exact bytes it was given for.
 
-In: a store and a verdict.  Out: one ``Arrival`` a series, sorted by key.  Never: trusting a reference whose bytes differ, or
-rows that could not be candles (unsorted, doubled, not finite), whatever the verdict says.
+In: a store and a verdict.  Out: one ``Arrival`` a series or tape, sorted by key.  Never: trusting a reference whose bytes differ,
+or rows that could not be candles (unsorted, doubled, not finite) or events (not finite), whatever the verdict says.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 
-from kracken_tasks.domain.clock import to_ms
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import DataKey, SeriesKey, key_parts
 from kracken_tasks.domain.refs import Finding, StagedSeries, Verdict
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
-from kracken_tasks.lake.block import FLOATS, Block
+from kracken_tasks.lake.block import Block
+from kracken_tasks.lake.dataset import CANDLES, Dataset, dataset_of, folder_of
 from kracken_tasks.lake.manifest import QuarantineEntry, digest
 from kracken_tasks.lake.spans import Spans
 from kracken_tasks.lake.staging import read_staged
@@ -28,9 +28,9 @@ __all__ = ["Arrival", "arrivals_of"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
-    """All that one verdict says of one series.  ``rows`` sorted by ts, unique; ``blocked``: nothing of it was accepted."""
+    """All that one verdict says of one key.  ``rows`` in order (candles: unique); ``blocked``: nothing of it was accepted."""
 
-    key: SeriesKey
+    key: DataKey
     rows: Block
     blocked: bool
     asked: Spans
@@ -45,35 +45,38 @@ def arrivals_of(store: Store, verdict: Verdict) -> tuple[Arrival, ...]:
 
     Raises: BadData naming the series whose bytes are missing, differ from the verdict's, or are no candles.
     """
-    keys = sorted({staged.key for staged in (*verdict.accepted, *verdict.quarantined)})
+    keys = sorted({staged.key for staged in (*verdict.accepted, *verdict.quarantined)}, key=key_parts)
     return tuple(_arrival(store, verdict, key) for key in keys)
 
 
-def _arrival(store: Store, verdict: Verdict, key: SeriesKey) -> Arrival:
+def _arrival(store: Store, verdict: Verdict, key: DataKey) -> Arrival:
     accepted = [staged for staged in verdict.accepted if staged.key == key]
     quarantine, objects, rejected = _quarantine(store, key, [one for one in verdict.quarantined if one.key == key])
     asked = spans.subtract(spans.union(*(_asked(staged, verdict) for staged in accepted)), rejected)
     return Arrival(
-        key, _joined(_candles(store, staged) for staged in accepted if staged.path), not accepted, asked, rejected,
+        key, _joined((_rows(store, staged) for staged in accepted if staged.path), dataset_of(key)), not accepted, asked, rejected,
         quarantine, objects, tuple(finding for finding in verdict.findings if finding.key == key),
     )  # fmt: skip
 
 
-def _candles(store: Store, staged: StagedSeries) -> Block:
-    rows = Block.from_table(read_staged(store, staged)[1])
-    ordered = bool((np.diff(rows["ts"]) > 0).all())
-    finite = all(bool(np.isfinite(rows[name]).all()) for name in FLOATS if name != "vwap")
+def _rows(store: Store, staged: StagedSeries) -> Block:
+    dataset = dataset_of(staged.key)
+    rows = Block.from_table(read_staged(store, staged)[1], dataset)
+    ordered = dataset is not CANDLES or bool((np.diff(rows["ts"]) > 0).all())
+    finite = all(bool(np.isfinite(rows[name]).all()) for name in dataset.finite)
     if not ordered or not finite or len(rows) != staged.rows:
         raise BadData(
-            f"{staged.key}: {staged.path} was accepted but its rows are no candles (in order, unique, finite)",
+            f"{staged.key}: {staged.path} was accepted but its rows are no {dataset.name} (in order, unique, finite)",
             series=str(staged.key), path=staged.path, ordered=ordered, finite=finite, rows=len(rows),
         )  # fmt: skip
     return rows
 
 
-def _joined(parts: Iterable[Block]) -> Block:
-    """Several fetches of one series in a batch as one; where they overlap, the later one in the batch counts."""
-    rows = Block.concat(list(parts))
+def _joined(parts: Iterable[Block], dataset: Dataset) -> Block:
+    """Several fetches of one key in a batch as one; where candles overlap, the later one in the batch counts."""
+    rows = Block.concat(list(parts), dataset)
+    if dataset is not CANDLES:
+        return rows.in_order()
     ts = rows["ts"]
     if bool((np.diff(ts) > 0).all()):
         return rows
@@ -82,19 +85,20 @@ def _joined(parts: Iterable[Block]) -> Block:
 
 
 def _asked(staged: StagedSeries, verdict: Verdict) -> Spans:
-    """Whole windows inside the asked range that were closed when the rows were judged."""
-    frame = staged.key.timeframe
-    start = to_ms(frame.floor(staged.asked_from))
-    if start < to_ms(staged.asked_from):
-        start += frame.seconds * 1000
-    end = to_ms(frame.floor(min(staged.asked_to, verdict.checked_at)))
+    """What of the asked range was over when the rows were judged: of a series whole windows."""
+    ticks, asked_to = dataset_of(staged.key).ticks, min(staged.asked_to, verdict.checked_at)
+    start, end = ticks(staged.asked_from), ticks(asked_to)
+    if isinstance(staged.key, SeriesKey):
+        frame = staged.key.timeframe
+        floor, end = ticks(frame.floor(staged.asked_from)), ticks(frame.floor(asked_to))
+        start = floor if floor == start else floor + frame.seconds * 1000
     return ((start, end),) if start < end else ()
 
 
 def _quarantine(
-    store: Store, key: SeriesKey, staged: Sequence[StagedSeries]
+    store: Store, key: DataKey, staged: Sequence[StagedSeries]
 ) -> tuple[tuple[QuarantineEntry, ...], dict[str, bytes], Spans]:
-    folder = f"quarantine/{key.exchange}/{key.symbol.replace('/', '-')}/{key.timeframe.value}"
+    dataset, folder = dataset_of(key), f"quarantine/{folder_of(key)}"
     objects: dict[str, bytes] = {}
     entries: dict[str, QuarantineEntry] = {}
     times: list[int] = []
@@ -103,8 +107,9 @@ def _quarantine(
         name = f"{folder}/{digest(raw)[:20]}.parquet"
         objects[name] = raw
         entries[name] = QuarantineEntry(name, digest(raw), one.rows)
-        times += table.column("ts").cast(pa.timestamp("ms", "UTC")).cast(pa.int64()).to_pylist()
-    step = key.timeframe.seconds * 1000
-    origin = to_ms(key.timeframe.floor(staged[0].asked_from)) if staged else 0
+        times += table.column("ts").cast(pa.timestamp(dataset.unit, "UTC")).cast(pa.int64()).to_pylist()
+    step, origin = 1, 0
+    if isinstance(key, SeriesKey) and staged:
+        step, origin = key.timeframe.seconds * 1000, dataset.ticks(key.timeframe.floor(staged[0].asked_from))
     opens = sorted({origin + (moment - origin) // step * step for moment in times})
     return tuple(entries.values()), objects, spans.of_grid(np.array(opens, np.int64), step)

@@ -21,49 +21,27 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type informa
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type information
 from numpy.typing import NDArray
 
-from kracken_tasks.domain.market import CandleSource
 from kracken_tasks.errors import BadData
+from kracken_tasks.lake.dataset import BOOKKEEPING, CANDLES, UNKNOWN, Dataset
 
-__all__ = [
-    "GROUP_ROWS",
-    "SMALL_TABLE",
-    "SOURCES",
-    "UNKNOWN_TRADES",
-    "Block",
-    "decode",
-    "encode",
-    "text_array",
-    "uniform",
-]
+__all__ = ["GROUP_ROWS", "SMALL_TABLE", "Block", "decode", "encode", "text_array", "uniform"]
 
 GROUP_ROWS: Final = 32_768
 # Up to here a file is one page a column: compressing and threading it cost more than they give.
 SMALL_TABLE: Final = 4_096
-SOURCES: Final = tuple(member.value for member in CandleSource)
-UNKNOWN_TRADES: Final = -1
-
-FLOATS: Final = ("open", "high", "low", "close", "volume", "vwap")
-_BOOKKEEPING: Final = ("source", "revision", "commit_seq", "known_at")
-COLUMNS: Final = ("ts", *FLOATS, "trades", *_BOOKKEEPING)
-CANDLE_ONLY: Final = ("ts", *FLOATS, "trades", "source")
-_SCHEMA: Final = pa.schema(
-    [("ts", pa.timestamp("ms", "UTC")), *((name, pa.float64()) for name in FLOATS), ("trades", pa.int64()),
-     ("source", pa.dictionary(pa.int8(), pa.string())), ("revision", pa.int32()), ("commit_seq", pa.int64()),
-     ("known_at", pa.timestamp("ms", "UTC"))]
-)  # fmt: skip
-_DELTA: Final = ("ts", "trades", "revision", "commit_seq", "known_at")
-_ENCODINGS: Final = dict.fromkeys(FLOATS, "BYTE_STREAM_SPLIT") | dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED")
+_NO_TIME: Final = np.iinfo(np.int64).min
 _STRING: Final = pd.StringDtype(na_value=np.nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Rows as arrays of one length, sorted by (ts, revision) where they come from the lake.
+    """Rows as arrays of one length, in the dataset's order where they come from the lake.
 
-    ``ts`` and ``known_at``: int64 milliseconds; ``trades``: int64, -1 unknown; ``source``: index into SOURCES; vwap NaN unknown.
+    Times are int64 in the dataset's unit (``known_at``: milliseconds), words are positions in its vocabulary; -1 and NaN: unknown.
     """
 
     columns: Mapping[str, NDArray[Any]]
+    dataset: Dataset = CANDLES
 
     def __len__(self) -> int:
         return len(self.columns["ts"])
@@ -77,24 +55,32 @@ class Block:
 
     def take(self, which: Any) -> Self:
         """Rows by slice, mask or positions."""
-        return type(self)({name: column[which] for name, column in self.columns.items()})
+        return type(self)({name: column[which] for name, column in self.columns.items()}, self.dataset)
 
     def stamped(self, *, revision: NDArray[np.int32], commit_seq: int, known_at: int) -> Self:
         """The same rows as one commit writes them."""
         count = len(self)
-        return type(self)({
-            **self.columns, "revision": revision,
+        stamps: dict[str, NDArray[Any]] = {
+            "revision": revision,
             "commit_seq": np.full(count, commit_seq, np.int64), "known_at": np.full(count, known_at, np.int64),
-        })  # fmt: skip
+        }  # fmt: skip
+        return type(self)({**self.columns, **stamps}, self.dataset)
 
     @classmethod
-    def concat(cls, parts: Sequence[Block], names: Sequence[str] = COLUMNS) -> Self:
+    def concat(cls, parts: Sequence[Block], dataset: Dataset = CANDLES, names: Sequence[str] = ()) -> Self:
         """Rows of all parts, one after the other; ``names`` leaves columns out that nobody will read."""
         if not parts:
-            return cls.empty()
+            return cls.empty(dataset)
         if len(parts) == 1:
-            return cls(parts[0].columns)
-        return cls({name: np.concatenate([part[name] for part in parts]) for name in names})
+            return cls(parts[0].columns, dataset)
+        return cls({name: np.concatenate([part[name] for part in parts]) for name in names or dataset.stored}, dataset)
+
+    def in_order(self) -> Self:
+        """The rows as they lie in files; rows of one place keep the order they have."""
+        ts = self["ts"]
+        if bool((np.diff(ts) > 0).all()):
+            return self
+        return self.take(np.lexsort([self[name] for name in reversed(self.dataset.order)]))
 
     def frozen(self) -> Self:
         """The same arrays, refusing to be written to: what a cache may hand to many."""
@@ -103,44 +89,54 @@ class Block:
         return self
 
     @classmethod
-    def empty(cls) -> Self:
-        return cls({name: np.empty(0, _dtype(name)) for name in COLUMNS})
+    def empty(cls, dataset: Dataset = CANDLES) -> Self:
+        return cls({name: np.empty(0, dataset.dtype(name)) for name in dataset.stored}, dataset)
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> Self:
-        """Rows of a candle table without the lake's own columns (those start at 0).
+    def from_table(cls, table: pa.Table, dataset: Dataset = CANDLES) -> Self:
+        """Rows of a staged table, which lacks the lake's own columns (those start at 0).
 
-        Raises: BadData for a source that is not one of CandleSource.
+        Raises: BadData for a word that is not in the vocabulary.
         """
-        count = table.num_rows
-        columns: dict[str, NDArray[Any]] = {name: _numbers(table, name) for name in ("ts", *FLOATS, "trades")}
-        columns["source"] = _codes(table.column("source"))
-        columns |= {name: np.zeros(count, _dtype(name)) for name in ("revision", "commit_seq", "known_at")}
-        return cls(columns)
+        columns = {name: _array(table, name, dataset) for name in dataset.columns}
+        columns |= {name: np.zeros(table.num_rows, dataset.dtype(name)) for name in BOOKKEEPING}
+        return cls(columns, dataset)
 
     def to_frame(self, *, bookkeeping: bool = False) -> pd.DataFrame:
-        """A frame with CANDLE_COLUMNS; with ``bookkeeping`` also revision, commit_seq and known_at."""
-        trades = self["trades"]
-        data: dict[str, Any] = {
-            "ts": _moments(self["ts"]),
-            **{name: _own(self[name]) for name in FLOATS},
-            "trades": pd.arrays.IntegerArray(_own(trades), trades == UNKNOWN_TRADES),
-            "source": _names(self["source"]),
-        }
+        """A frame with the dataset's columns; with ``bookkeeping`` also revision, commit_seq and known_at."""
+        data: dict[str, Any] = {name: self._series(name) for name in self.dataset.columns}
         if bookkeeping:
             data |= {name: _own(self[name]) for name in ("revision", "commit_seq")}
-            data["known_at"] = _moments(self["known_at"])
+            data["known_at"] = _moments(self["known_at"], "ms")
         return pd.DataFrame(data, copy=False)
 
     def to_table(self) -> pa.Table:
-        vwap, trades = self["vwap"], self["trades"]
-        columns: dict[str, Any] = {
-            **self.columns,
-            "vwap": pa.array(vwap, mask=np.isnan(vwap)),
-            "trades": pa.array(trades, mask=trades == UNKNOWN_TRADES),
-            "source": pa.DictionaryArray.from_arrays(pa.array(self["source"]), pa.array(SOURCES)),
-        }
-        return pa.table([_typed(columns[field.name], field) for field in _SCHEMA], schema=_SCHEMA)
+        """The rows as a data file holds them."""
+        schema = self.dataset.schema
+        return pa.table([_typed(self._nullable(field.name), field) for field in schema], schema=schema)
+
+    def _series(self, name: str) -> Any:
+        column, dataset = self[name], self.dataset
+        if name in dataset.times:
+            return _moments(column, dataset.unit)
+        if name in dataset.vocabulary:
+            return _text(column, dataset.vocabulary[name])
+        if name in dataset.counts:
+            return pd.arrays.IntegerArray(_own(column), column == UNKNOWN)
+        return _own(column)
+
+    def _nullable(self, name: str) -> Any:
+        column, dataset = self[name], self.dataset
+        if name in dataset.vocabulary:
+            words = pa.array(dataset.vocabulary[name])
+            return pa.DictionaryArray.from_arrays(pa.array(column, mask=column == UNKNOWN), words)
+        if name in dataset.counts:
+            return pa.array(column, mask=column == UNKNOWN)
+        if name in dataset.floats and name not in dataset.finite:
+            return pa.array(column, mask=np.isnan(column))
+        if name in dataset.times and name != "ts":
+            return pa.array(column, mask=column == _NO_TIME)
+        return column
 
 
 def encode(block: Block) -> bytes:
@@ -149,38 +145,40 @@ def encode(block: Block) -> bytes:
     compression, level = ("zstd", 1) if len(block) > SMALL_TABLE else ("none", None)
     pq.write_table(
         block.to_table(), sink, row_group_size=GROUP_ROWS, compression=compression, compression_level=level,
-        use_dictionary=["source"], column_encoding=_ENCODINGS, store_schema=False,
+        use_dictionary=list(block.dataset.vocabulary), column_encoding=block.dataset.encodings, store_schema=False,
     )  # fmt: skip
     return sink.getvalue()
 
 
 def uniform(block: Block) -> dict[str, int]:
-    """Columns that hold one value throughout (for vwap only: unknown throughout, given as 0)."""
+    """Columns that hold one value throughout (for a float only: unknown throughout, given as 0)."""
     found = {}
-    for name in ("trades", *_BOOKKEEPING):
+    dataset = block.dataset
+    for name in (*dataset.counts, *dataset.vocabulary, *BOOKKEEPING):
         column = block[name]
         if len(column) and (column == column[0]).all():
             found[name] = int(column[0])
-    if np.isnan(block["vwap"]).all():
-        found["vwap"] = 0
+    for name in dataset.floats:
+        if name not in dataset.finite and np.isnan(block[name]).all():
+            found[name] = 0
     return found
 
 
-def decode(where: Path | bytes, groups: Iterable[int], same: Mapping[str, int]) -> Block:
+def decode(where: Path | bytes, groups: Iterable[int], same: Mapping[str, int], dataset: Dataset = CANDLES) -> Block:
     """Rows of some row groups; ``same`` (see ``uniform``) names the columns that need no reading."""
-    wanted = [name for name in COLUMNS if name not in same]
+    wanted = [name for name in dataset.stored if name not in same]
     with pq.ParquetFile(
-        pa.BufferReader(where) if isinstance(where, bytes) else where, read_dictionary=["source"]
+        pa.BufferReader(where) if isinstance(where, bytes) else where, read_dictionary=list(dataset.vocabulary)
     ) as file:
         table = file.read_row_groups(list(groups), columns=wanted, use_threads=file.metadata.num_rows > SMALL_TABLE)
     columns: dict[str, NDArray[Any]] = {}
-    for name in COLUMNS:
+    for name in dataset.stored:
         if name in same:
-            value = np.nan if name == "vwap" else same[name]
-            columns[name] = np.broadcast_to(np.array(value, _dtype(name)), table.num_rows)
+            value = np.nan if name in dataset.floats else same[name]
+            columns[name] = np.broadcast_to(np.array(value, dataset.dtype(name)), table.num_rows)
         else:
-            columns[name] = _codes(table.column(name)) if name == "source" else _numbers(table, name)
-    return Block(columns)
+            columns[name] = _array(table, name, dataset)
+    return Block(columns, dataset)
 
 
 def text_array(values: pa.Array) -> pd.api.extensions.ExtensionArray:
@@ -195,30 +193,34 @@ def _own(column: NDArray[Any]) -> NDArray[Any]:
     return column if column.flags.writeable else column.copy()
 
 
-def _dtype(name: str) -> str:
-    return {"source": "int8", "revision": "int32"}.get(name, "float64" if name in FLOATS else "int64")
-
-
-def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
+def _array(table: pa.Table, name: str, dataset: Dataset) -> NDArray[Any]:
     column = table.column(name)
+    if name in dataset.vocabulary:
+        return _codes(column, name, dataset)
     if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("ms", "UTC")).cast(pa.int64())
-    if name == "trades" and column.null_count:
-        column = column.fill_null(UNKNOWN_TRADES)
-    return np.asarray(column.to_numpy(), _dtype(name))
+        unit = dataset.unit if name in dataset.times else "ms"
+        column = column.cast(pa.timestamp(unit, "UTC")).cast(pa.int64())
+        column = column.fill_null(_NO_TIME) if column.null_count else column
+    if name in dataset.counts and column.null_count:
+        column = column.fill_null(UNKNOWN)
+    return np.asarray(column.to_numpy(), dataset.dtype(name))
 
 
-def _codes(column: pa.ChunkedArray) -> NDArray[np.int8]:
+def _codes(column: pa.ChunkedArray, name: str, dataset: Dataset) -> NDArray[np.int8]:
+    words = dataset.vocabulary[name]
     encoded = (
         column.combine_chunks() if pa.types.is_dictionary(column.type) else column.combine_chunks().dictionary_encode()
     )
-    names = encoded.dictionary.to_pylist()
-    strange = sorted({str(name) for name in names} - set(SOURCES))
-    if strange or encoded.null_count:
-        raise BadData(f"unknown candle source {', '.join(strange) or 'none'}", rule="source", allowed=SOURCES)
-    order = np.array([SOURCES.index(name) for name in names], np.int8)
-    indices = encoded.indices.to_numpy(zero_copy_only=False)
-    return order[indices] if len(order) else np.empty(0, np.int8)
+    told = encoded.dictionary.to_pylist()
+    strange = sorted({str(word) for word in told} - set(words))
+    if strange or (name == "source" and encoded.null_count):
+        raise BadData(
+            f"unknown {name} of {dataset.name}: {', '.join(strange) or 'none'}", rule=name, allowed=words
+        )  # fmt: skip
+    order = np.array([*(words.index(word) for word in told), UNKNOWN], np.int8)
+    indices = encoded.indices.fill_null(len(told)) if encoded.null_count else encoded.indices
+    codes: NDArray[np.int8] = order[indices.to_numpy(zero_copy_only=False)]
+    return codes
 
 
 def _typed(values: Any, field: pa.Field) -> pa.Array:
@@ -226,10 +228,10 @@ def _typed(values: Any, field: pa.Field) -> pa.Array:
     return array if array.type == field.type else array.cast(field.type)
 
 
-def _moments(milliseconds: NDArray[np.int64]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(np.ascontiguousarray(_own(milliseconds)).view("M8[ms]")).tz_localize("UTC")
+def _moments(ticks: NDArray[np.int64], unit: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.ascontiguousarray(_own(ticks)).view(f"M8[{unit}]")).tz_localize("UTC")
 
 
-def _names(codes: NDArray[np.int8]) -> Any:
-    values = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(SOURCES, pa.large_string()))
-    return text_array(values)
+def _text(codes: NDArray[np.int8], words: Sequence[str]) -> Any:
+    values = pa.array(codes, mask=codes == UNKNOWN)
+    return text_array(pa.DictionaryArray.from_arrays(values, pa.array(words, pa.large_string())))

@@ -1,27 +1,28 @@
-"""The candle lake: stage, commit what the contract accepted, and read whole snapshots.
+"""The lake: stage, commit what the contract accepted, and read whole snapshots.
 
 In: frames to stage, verdicts to commit.  Out: ``StagedSeries``, ``CommitRef``, ``Snapshot``.  Never: a row without a verdict
 about its exact bytes, a changed or overwritten object, a moment read from the machine's clock.
 
-Layout of the store: ``_staging/`` (not yet judged), ``data/<exchange>/<BASE-QUOTE>/<timeframe>/`` and ``quarantine/`` (Parquet
+Layout of the store: ``_staging/`` (not yet judged), ``data/<exchange>/<BASE-QUOTE>/<timeframe or tape>/`` and ``quarantine/`` (Parquet
 files named by content), ``_commits/<seq>.json`` (the truth), ``_checkpoints/`` (short cuts).  A file that no commit names does
 not exist for readers, so a kill at any instant leaves the snapshot before or the one after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import DataKey, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.lake import spans, staging
 from kracken_tasks.lake.arrivals import Arrival, arrivals_of
 from kracken_tasks.lake.block import Block, encode
+from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
 from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
@@ -57,10 +58,11 @@ class Lake:
     # -- staging ---------------------------------------------------------------------------------------------------------
 
     def stage(
-        self, key: SeriesKey, frame: pd.DataFrame, *, asked_from: datetime, asked_to: datetime, source: str
+        self, key: DataKey, frame: pd.DataFrame, *, asked_from: datetime, asked_to: datetime, source: str
     ) -> StagedSeries:
-        """Stage fetched candles as they came.
+        """Stage fetched candles, or events of a tape, as they came.
 
+        Shapes: CANDLE_COLUMNS, TRADE_COLUMNS or QUOTE_COLUMNS (domain.market), with ``source`` a row or ``source`` for all.
         Time: [asked_from, asked_to) is what the source really answered for; windows in it without a row then count as "no
         trades", so what was out of the source's reach must be left out.  Raises: BadData if a column is missing or no number.
         """
@@ -81,7 +83,8 @@ class Lake:
     def commit(self, verdict: Verdict, *, known_at: datetime) -> CommitRef:
         """Make everything that ``verdict`` accepted visible at once.
 
-        Unchanged candles are dropped, new ones added, changed ones get the next revision.  When nothing is new (the same verdict
+        Unchanged candles are dropped, new ones added, changed ones get the next revision.  Events of tapes are kept once: trades
+        by id, rows without one and quotes by what they say.  When nothing is new (the same verdict
         again, or the same rows) no commit is made and the existing head is returned.  ``known_at`` is market time and never
         runs backwards along the log: what follows a commit was not known before it.
 
@@ -104,8 +107,8 @@ class Lake:
         for _ in range(_ATTEMPTS):
             base = self._log.head()
             changes, objects, blocks = [], dict[str, bytes](), list[tuple[FileEntry, Block]]()
-            for key, series in sorted(base.series.items()):
-                rewrites = runs_to_compact(series.files, self._whole_file)
+            for key, series in sorted(base.series.items(), key=lambda item: key_parts(item[0])):
+                rewrites = runs_to_compact(series.files, self._reading(dataset_of(key)))
                 added = self._encoded(key, rewrites, objects, blocks)
                 if rewrites:
                     changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
@@ -152,7 +155,7 @@ class Lake:
         return self._log.commits(self._log.head().seq if upto is None else upto)
 
     def sql(self, query: str, as_of: int | datetime | None = None) -> pd.DataFrame:
-        """Answer one SELECT over the views candles, candles_all, quarantine, commits and findings.
+        """Answer one SELECT over the views candles, candles_all, trades, quotes, quarantine, commits and findings.
 
         Raises: BadData for SQL that does not parse, does not run, or would change anything.
         """
@@ -192,30 +195,38 @@ class Lake:
         self, series: SeriesState, arrival: Arrival, seq: int, known_at: int,
         objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]],
     ) -> Change | None:  # fmt: skip
-        news = news_of(self._known(series, arrival.rows), arrival.rows)
+        rows = arrival.rows
+        news = news_of(self._known(series, rows), rows)
         if not len(news.rows) and not _says_more(series, arrival):
             return None
         rewrites: list[Rewrite] = []
         if len(news.rows):
             stamped = news.rows.stamped(revision=news.rows["revision"], commit_seq=seq, known_at=known_at)
-            rewrites = rewrites_for(series.files, stamped, self._whole_file)
+            rewrites = rewrites_for(series.files, stamped, self._reading(rows.dataset))
         return Change(
             arrival.key, news.added, news.revised, news.unchanged, arrival.blocked, arrival.asked, arrival.rejected,
             self._encoded(arrival.key, rewrites, objects, blocks), _names(rewrites), arrival.quarantine, arrival.findings,
         )  # fmt: skip
 
     def _known(self, series: SeriesState, rows: Block) -> Block:
+        dataset = rows.dataset
         if not len(rows):
-            return Block.empty()
-        return newest(self._reader.read(units(series.files, start=int(rows["ts"][0]), end=int(rows["ts"][-1]) + 1)))
+            return Block.empty(dataset)
+        start, end = int(rows["ts"][0]) - dataset.slack, int(rows["ts"][-1]) + dataset.slack + 1
+        blocks = self._reader.read(units(series.files, start=start, end=end), dataset)
+        return Block.concat(blocks, dataset) if dataset.identity else newest(blocks)
 
-    def _whole_file(self, entry: FileEntry) -> Block:
-        return Block.concat(self._reader.read([Unit(entry, index) for index in range(len(entry.groups))]))
+    def _reading(self, dataset: Dataset) -> Callable[[FileEntry], Block]:
+        def whole_file(entry: FileEntry) -> Block:
+            blocks = self._reader.read([Unit(entry, index) for index in range(len(entry.groups))], dataset)
+            return Block.concat(blocks, dataset)
+
+        return whole_file
 
     def _encoded(
-        self, key: SeriesKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]]
+        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]]
     ) -> tuple[FileEntry, ...]:
-        folder = f"data/{key.exchange}/{key.symbol.replace('/', '-')}/{key.timeframe.value}"
+        folder = f"data/{folder_of(key)}"
         entries = []
         for block in (block for rewrite in rewrites for block in rewrite.blocks):
             raw = encode(block)

@@ -1,7 +1,8 @@
 """What a commit says, and the state that all commits up to one add up to.
 
 In: values and the JSON of ``_commits/`` and ``_checkpoints/``.  Out: frozen values and canonical JSON bytes (sorted keys, no
-spaces, integers and text only).  Never: touching storage or reading a candle.  Times are milliseconds since the epoch.
+spaces, integers and text only).  Never: touching storage or reading a candle.  Moments of
+commits are milliseconds since the epoch, times of rows and spans in the unit of their dataset.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.market import DataKey, SeriesKey, Tape, TapeKey, Timeframe, key_parts
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
@@ -39,7 +40,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """One immutable data file.  ``candles`` counts distinct open times, ``rows`` every revision of them."""
+    """One immutable data file.  ``candles`` counts distinct times, ``rows`` every revision of them.
+
+    ``first`` and ``last`` (and those of groups and spans) count the dataset's unit: milliseconds, of tapes microseconds.
+    """
 
     name: str
     sha256: str
@@ -90,7 +94,7 @@ class QuarantineEntry:
 class Change:
     """What one commit does to one series.  ``blocked``: the contract refused the whole series."""
 
-    key: SeriesKey
+    key: DataKey
     added: int = 0
     revised: int = 0
     unchanged: int = 0
@@ -104,7 +108,7 @@ class Change:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "key": _key_json(self.key), "added": self.added, "revised": self.revised, "unchanged": self.unchanged,
+            "key": list(key_parts(self.key)), "added": self.added, "revised": self.revised, "unchanged": self.unchanged,
             "blocked": self.blocked, "asked": self.asked, "rejected": self.rejected,
             "files_added": [entry.to_json() for entry in self.files_added], "files_removed": list(self.files_removed),
             "quarantine": [entry.to_json() for entry in self.quarantine],
@@ -154,9 +158,9 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class SeriesState:
-    """One series: its live files by time, what was asked, what is kept out, and the newest verdict on it."""
+    """One series or tape: its live files by time, what was asked, what is kept out, and the newest verdict on it."""
 
-    key: SeriesKey
+    key: DataKey
     files: tuple[FileEntry, ...] = ()
     asked: Spans = ()
     rejected: Spans = ()
@@ -187,7 +191,7 @@ class State:
     seq: int = 0
     hash: str = ""
     known_at: int = 0
-    series: Mapping[SeriesKey, SeriesState] = field(default_factory=dict)
+    series: Mapping[DataKey, SeriesState] = field(default_factory=dict)
 
     def after(self, commit: Commit, commit_hash: str) -> State:
         """Raises: BadData if ``commit`` does not continue this very history."""
@@ -206,12 +210,12 @@ class State:
             "format": FORMAT, "seq": self.seq, "hash": self.hash, "known_at": self.known_at,
             "series": [
                 {
-                    "key": _key_json(key), "files": [entry.to_json() for entry in one.files], "asked": one.asked,
+                    "key": list(key_parts(key)), "files": [entry.to_json() for entry in one.files], "asked": one.asked,
                     "rejected": one.rejected, "blocked": one.blocked, "verdict_seq": one.verdict_seq,
                     "quarantine": [entry.to_json() for entry in one.quarantine],
                     "findings": [_finding_json(finding) for finding in one.findings],
                 }
-                for key, one in sorted(self.series.items())
+                for key, one in sorted(self.series.items(), key=lambda item: key_parts(item[0]))
             ],
         })  # fmt: skip
 
@@ -236,7 +240,7 @@ def file_entry(folder: str, block: Block, raw: bytes) -> FileEntry:
     )  # fmt: skip
     sha256 = digest(raw)
     return FileEntry(
-        f"{folder}/{from_ms(int(ts[0])):%Y%m%dT%H%M%S}-{sha256[:20]}.parquet", sha256, len(raw), len(block),
+        f"{folder}/{block.dataset.moment(int(ts[0])):%Y%m%dT%H%M%S}-{sha256[:20]}.parquet", sha256, len(raw), len(block),
         1 + int(np.count_nonzero(np.diff(ts))), int(ts[0]), int(ts[-1]), int(seqs.max()), int(block["revision"].max()),
         groups, tuple(sorted(uniform(block).items())),
     )  # fmt: skip
@@ -265,13 +269,11 @@ def _loaded(raw: bytes, name: str) -> dict[str, Any]:
     return data
 
 
-def _key_json(key: SeriesKey) -> list[str]:
-    return [key.exchange, key.symbol, key.timeframe.value]
-
-
-def _key(data: Iterable[str]) -> SeriesKey:
-    exchange, symbol, timeframe = data
-    return SeriesKey(exchange, symbol, Timeframe(timeframe))
+def _key(data: Iterable[str]) -> DataKey:
+    exchange, symbol, last = data
+    if last in set(Tape):
+        return TapeKey(exchange, symbol, Tape(last))
+    return SeriesKey(exchange, symbol, Timeframe(last))
 
 
 def _spans(data: Iterable[Iterable[int]]) -> Spans:
@@ -289,6 +291,6 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _finding(data: Mapping[str, Any], key: SeriesKey) -> Finding:
+def _finding(data: Mapping[str, Any], key: DataKey) -> Finding:
     first = None if data["first_ts"] is None else from_ms(data["first_ts"])
     return Finding(data["rule"], data["action"], key, data["rows"], first, data["detail"])

@@ -4,7 +4,8 @@ In: the newest known rows, incoming rows, file entries.  Out: the rows to write 
 revision (a rewritten file keeps every row with its commit and moment, so any older snapshot can be read from newer files).
 
 Files of one series never overlap in time, and stay few whatever the number of commits: rows that fall inside a file rewrite it,
-rows beside a small file join it, and FAN_OUT files of one size class side by side become one of the next.  A row is rewritten a
+rows beside a small file join it, and FAN_OUT files of one size class side by side become one of the next.  Files of a tape may
+overlap (events arrive a little out of order; a late one must not rewrite a large file), the rest is the same.  A row is rewritten a
 bounded number of times by appends, and no rewrite is larger than a few LARGEST_ROWS, however long the history.
 """
 
@@ -18,8 +19,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kracken_tasks.lake.block import FLOATS, UNKNOWN_TRADES, Block
+from kracken_tasks.lake.block import Block
+from kracken_tasks.lake.dataset import UNKNOWN
 from kracken_tasks.lake.manifest import FileEntry
+from kracken_tasks.lake.tapes import first_told
 
 __all__ = ["FAN_OUT", "LARGEST_ROWS", "SMALL_ROWS", "News", "Rewrite", "news_of", "rewrites_for", "runs_to_compact"]
 
@@ -51,11 +54,14 @@ class Rewrite:
 
 
 def news_of(known: Block, incoming: Block) -> News:
-    """Compare incoming rows with the newest known ones (both sorted by ts, unique).
+    """Compare incoming rows with the newest known ones (candles: both sorted by ts, unique).
 
     Prices and trades compare exactly, volume and vwap within float noise; the source alone is no change.  What a source does not
     know (vwap, trades) does not take back what another told: the known value is kept.
     """
+    if incoming.dataset.identity:
+        rows = first_told(known, incoming)
+        return News(rows, len(rows), 0, len(incoming) - len(rows))
     at = np.searchsorted(known["ts"], incoming["ts"])
     at_safe = np.minimum(at, max(len(known) - 1, 0))
     seen = known["ts"][at_safe] == incoming["ts"] if len(known) else np.zeros(len(incoming), bool)
@@ -76,11 +82,12 @@ def news_of(known: Block, incoming: Block) -> News:
 
 
 def rewrites_for(files: Sequence[FileEntry], rows: Block, read: Callable[[FileEntry], Block]) -> list[Rewrite]:
-    """Choose which of the live ``files`` (by time, disjoint) the stamped ``rows`` join, and build what replaces them."""
+    """Choose which of the live ``files`` (by time; of a series disjoint) the stamped ``rows`` join, and build what replaces them."""
     rewrites = []
-    for span in _spans_touched(files, rows["ts"]):
+    spans = [_span_beside(files, rows["ts"])] if rows.dataset.identity else _spans_touched(files, rows["ts"])
+    for span in spans:
         taken = files[span.start : span.stop]
-        whole = _in_order(Block.concat([*map(read, taken), rows.take(span.rows)]))
+        whole = Block.concat([*map(read, taken), rows.take(span.rows)], rows.dataset).in_order()
         rewrites.append(Rewrite(tuple(taken), tuple(_cut(whole))))
     return rewrites
 
@@ -94,7 +101,8 @@ def runs_to_compact(files: Sequence[FileEntry], read: Callable[[FileEntry], Bloc
             run.append(entry)
             continue
         if len(run) > 1:
-            rewrites.append(Rewrite(tuple(run), tuple(_cut(_in_order(Block.concat([read(one) for one in run]))))))
+            blocks = [read(one) for one in run]
+            rewrites.append(Rewrite(tuple(run), tuple(_cut(Block.concat(blocks, blocks[0].dataset).in_order()))))
         run = []
     return rewrites
 
@@ -106,6 +114,11 @@ class _Span:
     start: int
     stop: int
     rows: slice
+
+
+def _span_beside(files: Sequence[FileEntry], ts: NDArray[np.int64]) -> _Span:
+    start, stop = _small_beside(files, sum(entry.first <= int(ts[0]) for entry in files))
+    return _with_run_before(files, _Span(start, stop, slice(0, len(ts))), 0)
 
 
 def _spans_touched(files: Sequence[FileEntry], ts: NDArray[np.int64]) -> list[_Span]:
@@ -172,22 +185,15 @@ def _class_of(rows: int) -> int:
     return sum(rows >= bound for bound in _CLASSES)
 
 
-def _in_order(rows: Block) -> Block:
-    ts = rows["ts"]
-    if bool((np.diff(ts) > 0).all()):
-        return rows
-    return rows.take(np.lexsort((rows["revision"], ts)))
-
-
 def _fill_unknown(incoming: Block, old: Block) -> Block:
     vwap = np.where(np.isnan(incoming["vwap"]), old["vwap"], incoming["vwap"])
-    trades = np.where(incoming["trades"] == UNKNOWN_TRADES, old["trades"], incoming["trades"])
-    return Block({**incoming.columns, "vwap": vwap, "trades": trades})
+    trades = np.where(incoming["trades"] == UNKNOWN, old["trades"], incoming["trades"])
+    return Block({**incoming.columns, "vwap": vwap, "trades": trades}, incoming.dataset)
 
 
 def _same(left: Block, right: Block) -> NDArray[np.bool_]:
     same = left["trades"] == right["trades"]
-    for name in FLOATS:
+    for name in left.dataset.floats:
         tolerance = _SAME_RELATIVE if name in ("volume", "vwap") else 0.0
         same &= np.isclose(left[name], right[name], rtol=tolerance, atol=0.0, equal_nan=True)
     return np.asarray(same, bool)

@@ -1,7 +1,8 @@
 """SQL over one snapshot, in an in-memory DuckDB that can read the lake's own files and nothing else.
 
-In: one SELECT.  Out: a frame.  Views: ``candles`` (newest revision known), ``candles_all`` (every revision), ``quarantine``,
-``commits``, ``findings``.  The manifest names the files; nothing is globbed.  Never: a statement that changes anything.
+In: one SELECT.  Out: a frame.  Views: ``candles`` (newest revision known), ``candles_all`` (every revision), ``trades``,
+``quotes``, ``quarantine``, ``commits``, ``findings``.  The manifest names the files; nothing is globbed.  Never: a statement that
+changes anything.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 
 from kracken_tasks.domain.clock import from_ms
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import DataKey, SeriesKey, key_parts
 from kracken_tasks.errors import BadData
+from kracken_tasks.lake.dataset import CANDLES, QUOTES, TRADES, Dataset
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Commit, FileEntry
 from kracken_tasks.lake.snapshot import Snapshot
@@ -22,15 +24,6 @@ from kracken_tasks.lake.staging import table_of
 from kracken_tasks.lake.store import Store
 
 __all__ = ["run_query"]
-
-_COLUMNS = "ts, open, high, low, close, volume, vwap, trades, source, revision, commit_seq, known_at"
-_KEYED = "exchange, symbol, timeframe, " + _COLUMNS
-_NOTHING = (
-    "SELECT ''::VARCHAR AS exchange, ''::VARCHAR AS symbol, ''::VARCHAR AS timeframe, NULL::TIMESTAMPTZ AS ts, "
-    "0::DOUBLE AS open, 0::DOUBLE AS high, 0::DOUBLE AS low, 0::DOUBLE AS close, 0::DOUBLE AS volume, 0::DOUBLE AS vwap, "
-    "0::BIGINT AS trades, ''::VARCHAR AS source, 0::INTEGER AS revision, 0::BIGINT AS commit_seq, NULL::TIMESTAMPTZ AS known_at "
-    "WHERE false"
-)
 
 
 def run_query(store: Store, snapshot: Snapshot, log: CommitLog, query: str) -> pd.DataFrame:
@@ -41,7 +34,7 @@ def run_query(store: Store, snapshot: Snapshot, log: CommitLog, query: str) -> p
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         _one_select(connection, query)
-        paths = _candle_views(connection, store, snapshot)
+        paths = _data_views(connection, store, snapshot)
         _log_views(connection, store, log, snapshot.seq, query.lower())
         _fence(connection, paths)
         try:
@@ -60,21 +53,39 @@ def _one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise BadData("the lake answers one SELECT at a time and changes nothing", query=query, allowed="SELECT")
 
 
-def _candle_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: Snapshot) -> list[str]:
+def _data_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: Snapshot) -> list[str]:
     every, newest, paths = [], [], []
+    columns = ", ".join(CANDLES.stored)
     for number, key in enumerate(snapshot.series()):
         files = snapshot.live_files(key)
         source, read = _source(connection, store, files, f"_series_{number}")
         paths += read
-        text = f"SELECT {_literals(key)}, {_COLUMNS} FROM {source} WHERE commit_seq <= {snapshot.seq}"
+        text = f"SELECT {_literals(key)}, {columns} FROM {source} WHERE commit_seq <= {snapshot.seq}"
         every.append(text)
         revised = any(entry.max_revision for entry in files)
         newest.append(
             f"{text} QUALIFY row_number() OVER (PARTITION BY ts ORDER BY revision DESC) = 1" if revised else text
         )
-    for view, parts in (("candles_all", every), ("candles", newest)):
-        connection.execute(f"CREATE VIEW {view} AS {' UNION ALL '.join(f'({part})' for part in parts or [_NOTHING])}")
+    _view(connection, "candles_all", every, CANDLES, "timeframe")
+    _view(connection, "candles", newest, CANDLES, "timeframe")
+    for dataset in (TRADES, QUOTES):
+        parts, columns = [], ", ".join((*dataset.columns, "commit_seq", "known_at"))
+        for number, tape in enumerate(key for key in snapshot.tapes() if key.tape.value == dataset.name):
+            source, read = _source(connection, store, snapshot.live_files(tape), f"_{dataset.name}_{number}")
+            paths += read
+            parts.append(f"SELECT {_literals(tape)}, {columns} FROM {source} WHERE commit_seq <= {snapshot.seq}")
+        _view(connection, dataset.name, parts, dataset, "")
     return paths
+
+
+def _view(connection: duckdb.DuckDBPyConnection, name: str, parts: list[str], dataset: Dataset, third: str) -> None:
+    """A view of all parts; without any, an empty one of the same columns."""
+    if parts:
+        connection.execute(f"CREATE VIEW {name} AS {' UNION ALL '.join(f'({part})' for part in parts)}")
+        return
+    keys = [pa.field(column, pa.string()) for column in ("exchange", "symbol", third) if column]
+    fields = [field for field in dataset.schema if third or field.name != "revision"]
+    _register(connection, name, [], pa.schema([*keys, *fields]))
 
 
 def _source(
@@ -100,20 +111,28 @@ def _log_views(connection: duckdb.DuckDBPyConnection, store: Store, log: CommitL
 
 
 _TIME = pa.timestamp("ms", "UTC")
-_KEY_FIELDS = [("exchange", pa.string()), ("symbol", pa.string()), ("timeframe", pa.string())]
+_US = pa.timestamp("us", "UTC")
+_KEY_FIELDS = [(name, pa.string()) for name in ("exchange", "symbol", "timeframe", "tape")]
 _COMMITS = pa.schema([
     ("seq", pa.int64()), ("kind", pa.string()), ("known_at", _TIME), ("checked_at", _TIME), ("contract", pa.string()),
     ("batch_hash", pa.string()), ("rows_added", pa.int64()), ("rows_revised", pa.int64()), ("rows_quarantined", pa.int64()),
 ])  # fmt: skip
 _FINDINGS = pa.schema([
     ("commit_seq", pa.int64()), *_KEY_FIELDS, ("rule", pa.string()), ("action", pa.string()), ("rows", pa.int64()),
-    ("first_ts", _TIME), ("detail", pa.string()),
+    ("first_ts", _US), ("detail", pa.string()),
 ])  # fmt: skip
-_NUMBERS = ("open", "high", "low", "close", "volume", "vwap")
-_QUARANTINE = pa.schema([
-    ("commit_seq", pa.int64()), *_KEY_FIELDS, ("ts", _TIME), *((name, pa.float64()) for name in _NUMBERS),
-    ("trades", pa.int64()), ("source", pa.string()), ("rule", pa.string()), ("reason", pa.string()),
-])  # fmt: skip
+_ROW_FIELDS = {
+    name: _US
+    if name in dataset.times
+    else pa.string()
+    if name in dataset.vocabulary
+    else dataset.schema.field(name).type
+    for dataset in (CANDLES, TRADES, QUOTES)
+    for name in dataset.columns
+}
+_QUARANTINE = pa.schema(
+    [("commit_seq", pa.int64()), *_KEY_FIELDS, *_ROW_FIELDS.items(), ("rule", pa.string()), ("reason", pa.string())]
+)
 
 
 def _commit_rows(commits: list[Commit]) -> list[dict[str, Any]]:
@@ -160,12 +179,20 @@ def _fence(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _literals(key: SeriesKey) -> str:
-    return ", ".join(f"{_quoted(value)} AS {name}" for name, value in _key_cells(key).items())
+def _literals(key: DataKey) -> str:
+    cells = {name: value for name, value in _key_cells(key).items() if value is not None and name != "tape"}
+    return ", ".join(f"{_quoted(value)} AS {name}" for name, value in cells.items())
 
 
-def _key_cells(key: SeriesKey) -> dict[str, str]:
-    return {"exchange": key.exchange, "symbol": key.symbol, "timeframe": key.timeframe.value}
+def _key_cells(key: DataKey) -> dict[str, str | None]:
+    exchange, symbol, last = key_parts(key)
+    series = isinstance(key, SeriesKey)
+    return {
+        "exchange": exchange,
+        "symbol": symbol,
+        "timeframe": last if series else None,
+        "tape": None if series else last,
+    }
 
 
 def _quoted(text: str) -> str:

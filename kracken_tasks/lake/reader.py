@@ -15,7 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from kracken_tasks.lake.block import COLUMNS, Block, decode
+from kracken_tasks.lake.block import Block, decode
+from kracken_tasks.lake.dataset import CANDLES, Dataset
 from kracken_tasks.lake.manifest import FileEntry, Group
 from kracken_tasks.lake.store import Store
 
@@ -82,7 +83,7 @@ class BlockReader:
         self._blocks: OrderedDict[tuple[str, int], Block] = OrderedDict()
         self._held = 0
 
-    def read(self, wanted: Sequence[Unit]) -> list[Block]:
+    def read(self, wanted: Sequence[Unit], dataset: Dataset = CANDLES) -> list[Block]:
         """Blocks in the order of ``wanted``; the groups of one file are decoded together."""
         found = {(unit.entry.name, unit.index): self._cached(unit) for unit in wanted}
         missing: dict[str, list[Unit]] = {}
@@ -90,7 +91,7 @@ class BlockReader:
             if found[(unit.entry.name, unit.index)] is None:
                 missing.setdefault(unit.entry.name, []).append(unit)
         for name, group in missing.items():
-            for unit, block in zip(group, self._decode(group), strict=True):
+            for unit, block in zip(group, self._decode(group, dataset), strict=True):
                 found[(name, unit.index)] = block
                 self._keep((name, unit.index), block)
         blocks = (found[(unit.entry.name, unit.index)] for unit in wanted)
@@ -101,10 +102,10 @@ class BlockReader:
         if len(entry.groups) == 1:
             self._keep((entry.name, 0), block)
 
-    def _decode(self, group: Sequence[Unit]) -> list[Block]:
+    def _decode(self, group: Sequence[Unit], dataset: Dataset) -> list[Block]:
         entry = group[0].entry
         where = self._store.local_path(entry.name) or self._store.get(entry.name)
-        whole = decode(where, [unit.index for unit in group], dict(entry.same))
+        whole = decode(where, [unit.index for unit in group], dict(entry.same), dataset)
         edges = np.cumsum([0, *(unit.group.rows for unit in group)])
         return [whole.take(slice(int(a), int(b))) for a, b in pairwise(edges)]
 
@@ -116,7 +117,7 @@ class BlockReader:
             return self._blocks.get(key)
 
     def _keep(self, key: tuple[str, int], block: Block) -> None:
-        size = len(block) * len(COLUMNS) * 8
+        size = _size(block)
         with self._lock:
             if key in self._blocks or size > self._cache_bytes:
                 return
@@ -124,4 +125,8 @@ class BlockReader:
             self._held += size
             while self._held > self._cache_bytes:
                 _, gone = self._blocks.popitem(last=False)
-                self._held -= len(gone) * len(COLUMNS) * 8
+                self._held -= _size(gone)
+
+
+def _size(block: Block) -> int:
+    return len(block) * len(block.columns) * 8

@@ -18,11 +18,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
-from kracken_tasks.lake.block import CANDLE_ONLY, Block
+from kracken_tasks.lake.block import Block
+from kracken_tasks.lake.dataset import CANDLES, dataset_of
 from kracken_tasks.lake.manifest import FileEntry, SeriesState, State
 from kracken_tasks.lake.reader import BlockReader, newest, settled, units
 
@@ -84,7 +85,11 @@ class Snapshot:
 
     def series(self) -> tuple[SeriesKey, ...]:
         """Series with at least one candle, sorted."""
-        return tuple(sorted(key for key, one in self._state.series.items() if one.files))
+        return tuple(sorted(key for key, one in self._state.series.items() if one.files and isinstance(key, SeriesKey)))
+
+    def tapes(self) -> tuple[TapeKey, ...]:
+        """Tapes with at least one event, sorted."""
+        return tuple(sorted(key for key, one in self._state.series.items() if one.files and isinstance(key, TapeKey)))
 
     def candles(
         self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
@@ -103,6 +108,24 @@ class Snapshot:
         high = _MAX if end is None else to_ms(end)
         return self._patiently(key, lambda files: self._rows(files, low, high, last))
 
+    def tape(self, key: TapeKey, start: datetime | None = None, end: datetime | None = None) -> pd.DataFrame:
+        """Events of a tape, sorted by (ts, trade_id); an unknown tape gives no rows.
+
+        Shapes: TRADE_COLUMNS or QUOTE_COLUMNS, then source, [N].  Time: start <= ts < end (the venue's stamps).
+        """
+        dataset = dataset_of(key)
+        low = _MIN if start is None else dataset.ticks(start)
+        high = _MAX if end is None else dataset.ticks(end)
+
+        def read(files: tuple[FileEntry, ...]) -> Block:
+            wanted = units(files, start=low, end=high, seq=self.seq)
+            rows = Block.concat(self._reader.read(wanted, dataset), dataset)
+            if any(unit.entry.max_seq > self.seq for unit in wanted):
+                rows = rows.take(rows["commit_seq"] <= self.seq)
+            return _within(rows.in_order(), low, high)
+
+        return self._patiently(key, read).to_frame()
+
     def revisions(self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None) -> pd.DataFrame:
         """Every revision known to this snapshot, with revision, commit_seq and known_at, sorted by (ts, revision)."""
         low = _MIN if start is None else to_ms(start)
@@ -111,20 +134,20 @@ class Snapshot:
         rows = rows.take((rows["commit_seq"] <= self.seq) & (rows["ts"] >= low) & (rows["ts"] < high))
         return rows.to_frame(bookkeeping=True)
 
-    def last_ts(self, key: SeriesKey) -> datetime | None:
-        """Open time of the newest candle, from the manifest alone."""
+    def last_ts(self, key: DataKey) -> datetime | None:
+        """Open time of the newest candle, or stamp of the newest event, from the manifest alone."""
         files = self._series(key).files
-        return from_ms(files[-1].last) if files else None
+        return dataset_of(key).moment(max(entry.last for entry in files)) if files else None
 
-    def first_ts(self, key: SeriesKey) -> datetime | None:
+    def first_ts(self, key: DataKey) -> datetime | None:
         files = self._series(key).files
-        return from_ms(files[0].first) if files else None
+        return dataset_of(key).moment(files[0].first) if files else None
 
-    def findings(self, key: SeriesKey) -> tuple[Finding, ...]:
+    def findings(self, key: DataKey) -> tuple[Finding, ...]:
         """What the newest committed verdict found on this series."""
         return self._series(key).findings
 
-    def in_quarantine(self, key: SeriesKey) -> bool:
+    def in_quarantine(self, key: DataKey) -> bool:
         """True when the newest committed verdict refused the series or kept rows of it out."""
         one = self._series(key)
         return one.blocked or bool(one.quarantine)
@@ -156,24 +179,24 @@ class Snapshot:
 
     def coverage(self) -> list[SeriesCoverage]:
         """One line a series, those with findings but no candle included."""
-        return [self._coverage(key) for key in sorted(self._state.series)]
+        return [self._coverage(key) for key in sorted(key for key in self._state.series if isinstance(key, SeriesKey))]
 
-    def files(self, key: SeriesKey) -> tuple[FileEntry, ...]:
+    def files(self, key: DataKey) -> tuple[FileEntry, ...]:
         """The data files of this very snapshot."""
         return self._series(key).files
 
-    def live_files(self, key: SeriesKey) -> tuple[FileEntry, ...]:
+    def live_files(self, key: DataKey) -> tuple[FileEntry, ...]:
         """The head's files, which hold this snapshot's rows (those with commit_seq up to ``seq``) whatever was replaced since."""
         return self._head().series[key].files
 
-    def _series(self, key: SeriesKey) -> SeriesState:
+    def _series(self, key: DataKey) -> SeriesState:
         return self._state.series.get(key, SeriesState(key))
 
-    def _patiently(self, key: SeriesKey, read: Callable[[tuple[FileEntry, ...]], Block]) -> Block:
+    def _patiently(self, key: DataKey, read: Callable[[tuple[FileEntry, ...]], Block]) -> Block:
         # The head's files hold every revision, so they serve any snapshot, and one set of files stays in the cache.
         # A vacuum may remove files between looking and reading; the next look sees their successors.
         if not self._series(key).files:
-            return Block.empty()
+            return Block.empty(dataset_of(key))
         head = self._head()
         try:
             return read(head.series[key].files)
@@ -188,7 +211,7 @@ class Snapshot:
         if last is None:
             blocks = self._reader.read(wanted)
             if settled(wanted, self.seq):
-                return _within(Block.concat(blocks, CANDLE_ONLY), low, high)
+                return _within(Block.concat(blocks, CANDLES, CANDLES.columns), low, high)
             return _within(newest(blocks, self.seq), low, high)
         taken: list[Block] = []
         rows = Block.empty()

@@ -16,23 +16,24 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type information
 
-from kracken_tasks.domain.clock import from_ms, iso, parse_utc
-from kracken_tasks.domain.market import CANDLE_COLUMNS, SeriesKey
+from kracken_tasks.domain.clock import iso, parse_utc
+from kracken_tasks.domain.market import DataKey
 from kracken_tasks.domain.refs import StagedSeries
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake.block import FLOATS, SMALL_TABLE, text_array
+from kracken_tasks.lake.block import SMALL_TABLE, text_array
+from kracken_tasks.lake.dataset import Dataset, dataset_of
 from kracken_tasks.lake.manifest import digest
 from kracken_tasks.lake.store import Store
 
 __all__ = ["STAGING", "asked_before", "read_frame", "read_staged", "stage", "table_of"]
 
 STAGING: Final = "_staging"
-_REQUIRED: Final = ("ts", "open", "high", "low", "close", "volume")
+_NO_TIME: Final = np.iinfo(np.int64).min
 
 
 def stage(
     store: Store,
-    key: SeriesKey,
+    key: DataKey,
     frame: pd.DataFrame,
     asked: tuple[datetime, datetime],
     source: str,
@@ -54,8 +55,8 @@ def stage(
     content_hash = digest(raw)
     name = f"{STAGING}/{content_hash}.parquet"
     store.put_scratch(name, raw)
-    ts = table.column("ts").cast(pa.int64()).to_numpy()
-    first, last = from_ms(int(ts.min())), from_ms(int(ts.max()))
+    ts, dataset = table.column("ts").cast(pa.int64()).to_numpy(), dataset_of(key)
+    first, last = dataset.moment(int(ts.min())), dataset.moment(int(ts.max()))
     return StagedSeries(key, name, content_hash, len(frame), first, last, asked[0], asked[1], source)
 
 
@@ -87,10 +88,11 @@ def table_of(raw: bytes) -> pa.Table:
 
 
 def read_frame(store: Store, staged: StagedSeries) -> pd.DataFrame:
-    """Staged rows as a frame with CANDLE_COLUMNS (and, for quarantined rows, rule and reason), in the order they came."""
+    """Staged rows as a frame with the columns of their kind (and, for quarantined rows, rule and reason), in the order they came."""
+    dataset = dataset_of(staged.key)
     if not staged.path:
-        return _to_frame(_to_table(staged.key, _empty(), staged.source))
-    return _to_frame(read_staged(store, staged)[1])
+        return _to_frame(_to_table(staged.key, _empty(dataset), staged.source), dataset)
+    return _to_frame(read_staged(store, staged)[1], dataset)
 
 
 def asked_before(store: Store, moment: datetime) -> list[str]:
@@ -103,15 +105,17 @@ def asked_before(store: Store, moment: datetime) -> list[str]:
     return names
 
 
-def _to_frame(table: pa.Table) -> pd.DataFrame:
+def _to_frame(table: pa.Table, dataset: Dataset) -> pd.DataFrame:
     data: dict[str, Any] = {}
     for field in table.schema:
         column = table.column(field.name).combine_chunks()
-        if field.name == "ts":
-            times = column.cast(pa.int64()).to_numpy(zero_copy_only=False).view("M8[ms]")
-            data["ts"] = pd.DatetimeIndex(times).tz_localize("UTC")
-        elif field.name == "trades":
-            data["trades"] = pd.arrays.IntegerArray(
+        if field.name in dataset.times:
+            times = (
+                column.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False).view(f"M8[{dataset.unit}]")
+            )
+            data[field.name] = pd.DatetimeIndex(times).tz_localize("UTC")
+        elif field.name in dataset.counts:
+            data[field.name] = pd.arrays.IntegerArray(
                 column.fill_null(0).to_numpy(zero_copy_only=False).copy(),
                 column.is_null().to_numpy(zero_copy_only=False),
             )
@@ -122,40 +126,55 @@ def _to_frame(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(data, copy=False)
 
 
-def _to_table(key: SeriesKey, frame: pd.DataFrame, source: str) -> pa.Table:
-    missing = [name for name in _REQUIRED if name not in frame.columns]
+def _to_table(key: DataKey, frame: pd.DataFrame, source: str) -> pa.Table:
+    dataset = dataset_of(key)
+    missing = [name for name in dataset.required if name not in frame.columns]
     if missing:
         raise BadData(
-            f"{key}: candles without {', '.join(missing)}", series=str(key), missing=missing, allowed=CANDLE_COLUMNS
+            f"{key}: {dataset.name} without {', '.join(missing)}",
+            series=str(key),
+            missing=missing,
+            allowed=dataset.columns,
         )
-    columns: dict[str, pa.Array] = {"ts": _times(key, frame["ts"])}
-    for name in FLOATS:
-        values = frame[name] if name in frame.columns else np.full(len(frame), np.nan)
-        columns[name] = _converted(key, name, lambda values=values: pa.array(np.asarray(values, np.float64)))
-    columns["trades"] = _converted(key, "trades", lambda: _counts(frame))
-    names = frame["source"].array if "source" in frame.columns else [source] * len(frame)
-    columns["source"] = pa.array(names, pa.string(), from_pandas=True)
+    columns = {name: _column(key, frame, name, source) for name in dataset.columns}
     for name in frame.columns:
         if name not in columns:
             columns[str(name)] = pa.array(frame[name], pa.string())
     return pa.table(columns)
 
 
-def _times(key: SeriesKey, ts: pd.Series) -> pa.Array:
-    if not isinstance(ts.dtype, pd.DatetimeTZDtype):
+def _column(key: DataKey, frame: pd.DataFrame, name: str, source: str) -> pa.Array:
+    dataset, there = dataset_of(key), name in frame.columns
+    if name in dataset.times:
+        return _times(key, frame[name], name) if there else pa.nulls(len(frame), pa.timestamp(dataset.unit, "UTC"))
+    if name in dataset.floats:
+        values = frame[name] if there else np.full(len(frame), np.nan)
+        return _converted(key, name, lambda: pa.array(np.asarray(values, np.float64)))
+    if name in dataset.counts:
+        return _converted(key, name, lambda: _counts(frame, name))
+    if name == "source" and not there:
+        return pa.array([source] * len(frame), pa.string())
+    return pa.array(frame[name].array, pa.string(), from_pandas=True) if there else pa.nulls(len(frame), pa.string())
+
+
+def _times(key: DataKey, values: pd.Series, name: str) -> pa.Array:
+    dataset = dataset_of(key)
+    if not isinstance(values.dtype, pd.DatetimeTZDtype):
         raise BadData(
-            f"{key}: ts is {ts.dtype}, not UTC-aware times", series=str(key), column="ts", allowed="datetime64[ms, UTC]"
-        )
-    times = pd.DatetimeIndex(ts)
-    if times.hasnans:
-        raise BadData(f"{key}: a candle without a time", series=str(key), column="ts")
-    rounded = times.as_unit("ms")
-    if times.unit != "ms" and not bool((rounded == times).all()):
-        raise BadData(f"{key}: a candle's time is finer than a millisecond", series=str(key), column="ts")
-    return pa.array(rounded.asi8, pa.int64()).cast(pa.timestamp("ms", "UTC"))
+            f"{key}: {name} is {values.dtype}, not UTC-aware times",
+            series=str(key), column=name, allowed=f"datetime64[{dataset.unit}, UTC]",
+        )  # fmt: skip
+    times = pd.DatetimeIndex(values)
+    if name == "ts" and times.hasnans:
+        raise BadData(f"{key}: a row without a time", series=str(key), column=name)
+    rounded = times.as_unit(dataset.unit)
+    if times.unit != dataset.unit and not bool((rounded == times)[times.notna()].all()):
+        unit = {"ms": "millisecond", "us": "microsecond"}[dataset.unit]
+        raise BadData(f"{key}: a time finer than a {unit}", series=str(key), column=name)
+    return pa.array(rounded.asi8, pa.int64(), mask=times.isna()).cast(pa.timestamp(dataset.unit, "UTC"))
 
 
-def _converted(key: SeriesKey, name: str, convert: Any) -> pa.Array:
+def _converted(key: DataKey, name: str, convert: Any) -> pa.Array:
     try:
         array: pa.Array = convert()
     except (TypeError, ValueError, pa.ArrowException) as error:
@@ -163,10 +182,10 @@ def _converted(key: SeriesKey, name: str, convert: Any) -> pa.Array:
     return array
 
 
-def _counts(frame: pd.DataFrame) -> pa.Array:
-    if "trades" not in frame.columns:
+def _counts(frame: pd.DataFrame, name: str) -> pa.Array:
+    if name not in frame.columns:
         return pa.nulls(len(frame), pa.int64())
-    counts = frame["trades"]
+    counts = frame[name]
     if counts.dtype != pd.Int64Dtype():
         counts = counts.astype("Int64")
     unknown = counts.isna().to_numpy()
@@ -190,7 +209,7 @@ def _decode(raw: bytes) -> tuple[dict[str, str], pa.Table]:
         return facts, file.read(use_threads=file.metadata.num_rows > SMALL_TABLE)
 
 
-def _empty() -> pd.DataFrame:
-    frame = pd.DataFrame({name: np.empty(0) for name in _REQUIRED})
-    frame["ts"] = pd.DatetimeIndex(np.empty(0, "M8[ms]")).tz_localize("UTC")
+def _empty(dataset: Dataset) -> pd.DataFrame:
+    frame = pd.DataFrame({name: np.empty(0) for name in dataset.required})
+    frame["ts"] = pd.DatetimeIndex(np.empty(0, f"M8[{dataset.unit}]")).tz_localize("UTC")
     return frame

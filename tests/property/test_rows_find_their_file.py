@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kracken_tasks.lake.block import FLOATS, Block
+from kracken_tasks.lake.block import Block
+from kracken_tasks.lake.dataset import CANDLES
 from kracken_tasks.lake.manifest import FileEntry, file_entry
 from kracken_tasks.lake.merge import FAN_OUT, SMALL_ROWS, news_of, rewrites_for
 from kracken_tasks.lake.reader import newest
@@ -18,7 +19,7 @@ STEP = 60_000
 
 def block(first: int, count: int, stride: int, seq: int) -> Block:
     ts = (first + np.arange(count, dtype=np.int64) * stride) * STEP
-    prices = dict.fromkeys(FLOATS, np.full(count, 100.0 + seq))
+    prices = dict.fromkeys(CANDLES.floats, np.full(count, 100.0 + seq))
     ints = {name: np.zeros(count, np.int64) for name in ("trades", "commit_seq", "known_at")}
     rows = Block(
         {"ts": ts, **prices, **ints, "source": np.zeros(count, np.int8), "revision": np.zeros(count, np.int32)}
