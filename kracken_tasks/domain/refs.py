@@ -45,9 +45,11 @@ class StagedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule's result on one series.
+    """One rule's result on one series or tape.
 
-    ``action``: ``reject_rows`` (to quarantine), ``reject_batch`` (the series is not committed), ``warn``.
+    ``action``: ``reject_rows`` (to quarantine), ``reject_batch`` (the series is not committed), ``warn``.  ``rows``: how many broke
+    the rule, 0 where it is about the series.  ``detail`` is a sentence that says so by itself.  ``why`` and ``contract`` (name and
+    start of its hash) are the rule's reason and source; ``sample`` the first rows that broke it, as text.
     """
 
     rule: str
@@ -56,6 +58,9 @@ class Finding:
     rows: int
     first_ts: datetime | None
     detail: str
+    why: str = ""
+    contract: str = ""
+    sample: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

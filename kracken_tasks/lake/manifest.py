@@ -288,9 +288,15 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "rows": finding.rows,
         "first_ts": first,
         "detail": finding.detail,
+        "why": finding.why,
+        "contract": finding.contract,
+        "sample": list(finding.sample),
     }
 
 
 def _finding(data: Mapping[str, Any], key: DataKey) -> Finding:
     first = None if data["first_ts"] is None else from_ms(data["first_ts"])
-    return Finding(data["rule"], data["action"], key, data["rows"], first, data["detail"])
+    return Finding(
+        data["rule"], data["action"], key, data["rows"], first, data["detail"],
+        data.get("why", ""), data.get("contract", ""), tuple(data.get("sample", ())),  # older commits do not tell these
+    )  # fmt: skip

@@ -119,7 +119,8 @@ _COMMITS = pa.schema([
 ])  # fmt: skip
 _FINDINGS = pa.schema([
     ("commit_seq", pa.int64()), *_KEY_FIELDS, ("rule", pa.string()), ("action", pa.string()), ("rows", pa.int64()),
-    ("first_ts", _US), ("detail", pa.string()),
+    ("first_ts", _US), ("detail", pa.string()), ("why", pa.string()), ("contract", pa.string()),
+    ("sample", pa.list_(pa.string())),
 ])  # fmt: skip
 _ROW_FIELDS = {
     name: _US
@@ -152,7 +153,8 @@ def _finding_rows(commits: list[Commit]) -> list[dict[str, Any]]:
     return [
         {
             "commit_seq": commit.seq, **_key_cells(change.key), "rule": finding.rule, "action": finding.action,
-            "rows": finding.rows, "first_ts": finding.first_ts, "detail": finding.detail,
+            "rows": finding.rows, "first_ts": finding.first_ts, "detail": finding.detail, "why": finding.why,
+            "contract": finding.contract, "sample": list(finding.sample),
         }
         for commit in commits for change in commit.changes for finding in change.findings
     ]  # fmt: skip
