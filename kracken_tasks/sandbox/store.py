@@ -152,6 +152,15 @@ class Store:
         row = self._db.execute("SELECT body FROM orders WHERE txid = ?", (txid,)).fetchone()
         return _order_from(row) if row else None
 
+    def order_numbered(self, no: int) -> Order | None:
+        row = self._db.execute("SELECT body FROM orders WHERE no = ?", (no,)).fetchone()
+        return _order_from(row) if row else None
+
+    def orders_of(self, account: str) -> list[Order]:
+        """Every order the account ever placed, oldest first."""
+        rows = self._db.execute("SELECT body FROM orders WHERE account = ? ORDER BY no", (account,))
+        return [_order_from(row) for row in rows]
+
     def closed_orders(
         self,
         account: str,

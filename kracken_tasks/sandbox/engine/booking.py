@@ -95,6 +95,7 @@ class Booking:
             fee_e8=cost * ppm // (PPM * power_of_ten(listing.price_decimals)),
             maker=maker,
             volume_usd=self._usd_cents(listing, cost, ts_ns),
+            fee_lots=lots * ppm // PPM if order.fee_in_base else 0,
         )
         state.add_fill(fill)
         base_fee = listing.base_units(lots * ppm // PPM) if order.fee_in_base else 0

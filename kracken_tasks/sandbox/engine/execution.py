@@ -114,8 +114,10 @@ class Execution:
         """Match what can be matched now; the rest of a limit order rests, a stop waits."""
         if order.waits:
             return self.set_off(order, at_ns) if order.is_set_off_by(self.last_price(order.symbol, at_ns)) else order
+        if order.tif == "FOK" and not self._can_fill(order, at_ns):
+            return self.end(order, Status.CANCELED, at_ns, "FOK")
         order = self._sweep(order, at_ns)
-        if order.status is Status.OPEN and (order.limit == 0 or order.tif == "IOC"):
+        if order.status is Status.OPEN and (order.limit == 0 or order.tif in ("IOC", "FOK")):
             return self.end(order, Status.CANCELED, at_ns, "IOC" if order.limit else "Insufficient liquidity")
         return order
 
@@ -135,6 +137,10 @@ class Execution:
 
     def end(self, order: Order, status: Status, at_ns: int, reason: str | None = None) -> Order:
         return self._state.put_order(replace(order, status=status, closed_ns=at_ns, reason=reason))
+
+    def _can_fill(self, order: Order, at_ns: int) -> bool:
+        wish = Wish(order.side, order.remaining, order.quote_volume, order.limit)
+        return sum(lots for _, lots in self.matcher.preview(order.symbol, wish, at_ns)) >= order.remaining
 
     def _sweep(self, order: Order, at_ns: int) -> Order:
         """Take what the book offers now, within the order's limit and the account's money."""

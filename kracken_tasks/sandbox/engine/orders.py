@@ -220,7 +220,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution.  ``fee_e8`` is told in quote whatever the fee was paid in; ``volume_usd`` (cents) counts for the fee tier."""
+    """One execution.  ``fee_e8`` is told in quote whatever the fee was paid in; ``volume_usd`` (cents) counts for the fee tier.
+
+    ``fee_lots`` is the fee as it was paid where it was paid in base, else 0.
+    """
 
     id: str
     no: int
@@ -235,6 +238,7 @@ class Fill:
     fee_e8: int
     maker: bool
     volume_usd: int
+    fee_lots: int = 0
 
     @property
     def cost(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kracken_tasks.sandbox.market.peg import PEG_SYMBOL
 from kracken_tasks.sandbox.market.protocol import Market
 from kracken_tasks.sandbox.market.synthetic import DEFAULT_SYMBOLS, SyntheticMarket
 
@@ -17,13 +18,13 @@ __all__ = ["open_market"]
 def open_market(spec: str, symbols: Sequence[str] | None = None, minutes: int | None = None) -> Market:
     """Open the market a setting names.
 
-    ``symbols`` restricts the listing (synthetic default: five coins; replay: all that the data hold); ``minutes`` picks one
+    ``symbols`` restricts the listing (synthetic default: five coins and USDT/USD; replay: all that the data hold); ``minutes`` picks one
     candle width of a replay where the data have several.
     Raises: ValueError for a spec of neither kind, or a replay without usable data; KeyError for an unknown synthetic coin
     """
     kind, _, rest = spec.partition(":")
     if kind == "synthetic" and _is_whole(rest):
-        return SyntheticMarket(int(rest or 0), symbols or DEFAULT_SYMBOLS)
+        return SyntheticMarket(int(rest or 0), symbols or (*DEFAULT_SYMBOLS, PEG_SYMBOL))
     if kind == "replay" and rest:
         from kracken_tasks.sandbox.market.replay import ReplayMarket
 

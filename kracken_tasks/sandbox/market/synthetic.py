@@ -23,6 +23,7 @@ from kracken_tasks.sandbox.market.book import EPOCH_NS, Touch, touch_around
 from kracken_tasks.sandbox.market.daily import GENESIS_DAY, Coin, CoinDays, Day, MarketDays
 from kracken_tasks.sandbox.market.noise import generator
 from kracken_tasks.sandbox.market.pairs import pair_spec
+from kracken_tasks.sandbox.market.peg import PEG_SYMBOL, PegSeries
 from kracken_tasks.sandbox.market.protocol import LOTS_PER_UNIT, Ints, Trades
 from kracken_tasks.sandbox.market.recent import Recent
 from kracken_tasks.sandbox.market.series import DaySeries, SeriesMarket
@@ -161,12 +162,18 @@ class _SyntheticSeries(DaySeries):
 class SyntheticMarket(SeriesMarket):
     """The seeded market.
 
-    Raises: KeyError for a symbol that has no character in ``COINS``
+    Raises: KeyError for a symbol that has no character in ``COINS`` and is not the tether's pair
     """
 
     def __init__(self, seed: int = 0, symbols: Sequence[str] = DEFAULT_SYMBOLS) -> None:
         factor = _Factor(seed)
-        super().__init__(seed, [_SyntheticSeries(seed, COINS[symbol], factor) for symbol in symbols])
+        super().__init__(
+            seed,
+            [
+                PegSeries(seed) if symbol == PEG_SYMBOL else _SyntheticSeries(seed, COINS[symbol], factor)
+                for symbol in symbols
+            ],
+        )
 
 
 def _path(day: Day, shares: Floats, normals: Floats) -> Floats:
