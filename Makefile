@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test lint types imports format browser-test clean
+.PHONY: help install run demo test crash-matrix kill-test lint types imports format browser-test bench clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -50,6 +50,14 @@ format: $(STAMP)   ## put the code into house format
 browser-test: $(STAMP)  ## the Prefect UI in a real browser (installs Debian's chromium where there is none)
 	command -v chromium >/dev/null || { apt-get update -q && apt-get install -q -y --no-install-recommends chromium; }
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+.bench-venv/.installed: benchmarks/requirements.txt
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(STAMP) .bench-venv/.installed  ## the candle store beside its peers (in an environment of their own), into bench-results/
+	$(BIN)/python -m benchmarks.candle_store --peers .bench-venv/bin/python --into bench-results $(ARGS)
 
 clean:           ## remove what a stack wrote here (.kracken); the virtual environment stays
 	rm -rf .kracken

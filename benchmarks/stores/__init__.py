@@ -1,0 +1,38 @@
+"""Candle stores behind one small interface, each measured in a process of its own.
+
+``data`` makes the seeded candles · ``candle_store`` is the interface · ``measure`` is the process that times one store · every
+other module is one store.  A store answers exactly the same questions, and ``measure`` refuses one whose answers differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["PEER", "STORES", "Entry"]
+
+PEER: Final = "peer"  # runs in the peers' environment; the others run in Kracken's own
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a store's class lives, which environment runs it, and up to how many candles it is worth waiting for."""
+
+    module: str
+    name: str
+    environment: str = "own"
+    most_candles: int = 1_000_000_000
+
+
+STORES: Final = {
+    "limit": Entry("memory_map", "MemoryMap"),
+    "kracken": Entry("kracken_lake", "KrackenGated"),
+    "kracken-ungated": Entry("kracken_lake", "KrackenUngated"),
+    "arcticdb": Entry("arctic_lmdb", "ArcticLmdb", PEER),
+    "duckdb": Entry("duckdb_file", "DuckDbFile"),
+    "parquet": Entry("monthly_parquet", "MonthlyParquet"),
+    "freqtrade-feather": Entry("freqtrade_files", "FreqtradeFeather"),
+    "freqtrade-parquet": Entry("freqtrade_files", "FreqtradeParquet"),
+    "delta": Entry("delta_lake", "DeltaLake", PEER, 12_000_000),
+    "iceberg": Entry("iceberg_table", "IcebergTable", PEER, 12_000_000),
+}
