@@ -19,7 +19,10 @@ __all__ = [
     "Balance",
     "CandleSource",
     "DataKey",
+    "Fees",
     "Instrument",
+    "MarketStatus",
+    "OrderBook",
     "Quote",
     "SeriesKey",
     "Tape",
@@ -159,11 +162,24 @@ def key_parts(key: DataKey) -> tuple[str, str, str]:
     return key.exchange, key.symbol, key.timeframe.value if isinstance(key, SeriesKey) else key.tape.value
 
 
+class MarketStatus(StrEnum):
+    """What a venue lets one do in a market just now; only ``ONLINE`` is without restriction."""
+
+    ONLINE = "online"
+    POST_ONLY = "post_only"  # orders that would take are turned away
+    LIMIT_ONLY = "limit_only"  # no market orders
+    REDUCE_ONLY = "reduce_only"  # positions may only become smaller
+    CANCEL_ONLY = "cancel_only"  # nothing new
+    MAINTENANCE = "maintenance"
+    OFFLINE = "offline"
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """What a venue lets one trade in one symbol.
 
-    Units: price_tick in quote, lot_step and min_amount in base, min_cost in quote, fees as fractions (0.0026).
+    Units: price_tick in quote, lot_step and min_amount in base, min_cost in quote, fees as fractions (0.0026).  ``status`` is a
+    ``MarketStatus``, or the venue's own word where it has another.
     """
 
     exchange: str
@@ -211,6 +227,24 @@ class Quote:
     @property
     def spread_fraction(self) -> float:
         return (self.ask - self.bid) / self.mid if self.mid > 0 else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """The best levels of a book, best first: (price in quote, amount in base).  ``ts``: the venue's stamp, or its clock when asked."""
+
+    symbol: str
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    ts: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What an account pays in one market, as fractions of the cost (0.0026)."""
+
+    maker: Decimal
+    taker: Decimal
 
 
 @dataclass(frozen=True, slots=True)
