@@ -10,6 +10,8 @@ GET  /control/faults                      rules in force
 POST /control/faults                      a ``FaultRule`` as JSON, answered with its id
 DELETE /control/faults[/ID]               all of them, or one
 GET  /control/settings, POST              any of ``Settings``; {"pair_status": {"BTC/USD": "cancel_only"}} halts a pair
+GET  /control/sockets                     open sockets: whose, what they hear, how much they were sent
+DELETE /control/sockets[/ID]              cut all, one, or with ?channel=ticker those that hear it
 POST /control/deposit                     {"asset": "USD", "amount": "100"}, negative to withdraw; optional "account"
 GET  /control/state                       accounts, live and past orders, fills, ledger
 POST /control/shutdown                    stop cleanly
@@ -31,6 +33,7 @@ from kracken_tasks.sandbox.clock import NS_PER_MS, NS_PER_SECOND, ClockMode
 from kracken_tasks.sandbox.dialects.kraken.shapes import ledger_json, order_json, trade_json
 from kracken_tasks.sandbox.faults import FaultRule, Faults
 from kracken_tasks.sandbox.limits import TIERS
+from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.state import Settings
 from kracken_tasks.sandbox.store import Window
 from kracken_tasks.sandbox.venue import Venue
@@ -47,9 +50,16 @@ class Control:
     """The control endpoints of one server."""
 
     def __init__(
-        self, venue: Venue, faults: Faults, token: str | None, stop: asyncio.Event, follow: Callable[[], None]
+        self,
+        venue: Venue,
+        faults: Faults,
+        sockets: Sockets,
+        token: str | None,
+        stop: asyncio.Event,
+        follow: Callable[[], None],
     ) -> None:
         self._venue = venue
+        self._sockets = sockets
         self._follow = follow
         self._faults = faults
         self._token = token
@@ -66,6 +76,9 @@ class Control:
             web.delete("/control/faults/{id}", self._guarded(self._clear_faults)),
             web.get("/control/settings", self._guarded(self._show_settings)),
             web.post("/control/settings", self._guarded(self._change_settings)),
+            web.get("/control/sockets", self._guarded(self._list_sockets)),
+            web.delete("/control/sockets", self._guarded(self._cut_sockets)),
+            web.delete("/control/sockets/{id}", self._guarded(self._cut_sockets)),
             web.post("/control/deposit", self._guarded(self._deposit)),
             web.get("/control/state", self._guarded(self._show_state)),
             web.post("/control/shutdown", self._guarded(self._shutdown)),
@@ -118,6 +131,13 @@ class Control:
         elif not self._faults.remove(int(request.match_info["id"])):
             raise ValueError(f"no fault {request.match_info['id']}")
         return self._list_faults(request, body)
+
+    def _list_sockets(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        return {"sockets": self._sockets.listed()}
+
+    def _cut_sockets(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        number = request.match_info.get("id")
+        return {"cut": self._sockets.cut(None if number is None else int(number), request.query.get("channel"))}
 
     def _show_settings(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         return self._venue.state.settings.to_json()

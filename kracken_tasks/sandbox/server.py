@@ -17,9 +17,11 @@ from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import SandboxConfig
 from kracken_tasks.sandbox.control import Control
 from kracken_tasks.sandbox.dialects.kraken.app import KrakenDialect
+from kracken_tasks.sandbox.dialects.kraken.streams.app import KrakenStreams
 from kracken_tasks.sandbox.faults import Faults
 from kracken_tasks.sandbox.market.opening import open_market
 from kracken_tasks.sandbox.market.protocol import Market
+from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.venue import Venue
 
 __all__ = ["SandboxServer", "run_sandbox"]
@@ -36,6 +38,7 @@ class SandboxServer:
         self._config = config
         self.venue = Venue(market or open_market(config.market), config)
         self.faults = Faults()
+        self.sockets = Sockets()
         self.stopping = asyncio.Event()
         self.port = config.port
         self._runner: web.AppRunner | None = None
@@ -50,9 +53,11 @@ class SandboxServer:
         app = web.Application(client_max_size=_MAX_BODY)
         keys = {key.key: key for key in self._config.api_keys}
         app.add_routes(KrakenDialect(self.venue, keys, self.faults).routes())
-        app.add_routes(
-            Control(self.venue, self.faults, self._config.control_token, self.stopping, self._follow_wall).routes()
-        )
+        streams = KrakenStreams(self.venue, self.faults, self.sockets)
+        app.add_routes(streams.routes())
+        app.on_shutdown.append(streams.close)
+        token = self._config.control_token
+        app.add_routes(Control(self.venue, self.faults, self.sockets, token, self.stopping, self._follow_wall).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._config.host, self._config.port)

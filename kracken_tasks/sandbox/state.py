@@ -17,7 +17,9 @@ from kracken_tasks.sandbox.engine.matching import TakenLiquidity
 from kracken_tasks.sandbox.engine.orders import Fill, LedgerRow, Order
 from kracken_tasks.sandbox.limits import Level
 
-__all__ = ["Changes", "Settings", "State"]
+__all__ = ["Changes", "Happening", "Settings", "State"]
+
+Happening = Order | Fill | LedgerRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class State:
     switches: dict[str, int] = field(default_factory=dict)
     volumes: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    happened: list[Happening] = field(default_factory=list)  # since the last commit, in order; nothing of it is written
 
     def next_number(self, kind: str) -> int:
         self.changes.must_write = True
@@ -79,6 +82,7 @@ class State:
     def put_order(self, order: Order) -> Order:
         self.changes.must_write = True
         self._put(order)
+        self.happened.append(order)
         return order
 
     def put_trail(self, order: Order) -> None:
@@ -101,6 +105,7 @@ class State:
     def add_fill(self, fill: Fill) -> None:
         self.changes.must_write = True
         self.changes.fills.append(fill)
+        self.happened.append(fill)
         self.volumes.setdefault(fill.account, deque()).append((fill.ts_ns, fill.volume_usd))
 
     def book(self, account: str, asset: str, amount: int, fee: int, refid: str, kind: str, ts_ns: int) -> LedgerRow:
@@ -114,6 +119,7 @@ class State:
             ids.ledger_id(self.seed, number), number, account, refid, ts_ns, kind, asset, amount, fee, balance
         )
         self.changes.rows.append(row)
+        self.happened.append(row)
         return row
 
     def set_counter(self, scope: str, level: Level) -> None:

@@ -6,7 +6,7 @@ Never: HTTP.  A request first works through the market up to now, so whoever ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -23,7 +23,7 @@ from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.limits import TIERS, Tier
 from kracken_tasks.sandbox.listing import Listings
 from kracken_tasks.sandbox.market.protocol import Market
-from kracken_tasks.sandbox.state import Settings, State
+from kracken_tasks.sandbox.state import Happening, Settings, State
 from kracken_tasks.sandbox.store import Store, Window
 
 __all__ = ["Venue"]
@@ -33,7 +33,10 @@ _WALL_LAG_MS = 200
 
 
 class Venue:
-    """See the module docstring.  ``state``, ``engine`` and ``desk`` are replaced when a request fails: never keep them."""
+    """See the module docstring.  ``state``, ``engine`` and ``desk`` are replaced when a request fails: never keep them.
+
+    Who is in ``listeners`` is handed, after every commit, what happened to orders and money since the one before, in its order.
+    """
 
     def __init__(self, market: Market, config: SandboxConfig, wall: Callable[[], int] = wall_ns) -> None:
         self.market = market
@@ -42,6 +45,7 @@ class Venue:
         schedule = FeeSchedule(config.fee_tiers) if config.fee_tiers else None
         self.listings = Listings(market, schedule)
         self.accounts = sorted({key.account for key in config.api_keys})
+        self.listeners: list[Callable[[Sequence[Happening]], None]] = []
         self.store = Store(config.state_path)
         try:
             self._adopt(self.store.load() or self._fresh_state())
@@ -112,6 +116,9 @@ class Venue:
         self.store.flush(self.state)
         if self.store.in_transaction:
             self.store.commit()
+        happened, self.state.happened = self.state.happened, []
+        for listener in self.listeners:
+            listener(happened)
 
     def _adopt(self, state: State) -> None:
         self.state = state

@@ -9,26 +9,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
-
 from kracken_tasks.domain.clock import from_ms
 from kracken_tasks.sandbox.amounts import scaled, text_of
 from kracken_tasks.sandbox.clock import NS_PER_MS, NS_PER_SECOND
 from kracken_tasks.sandbox.dialects.kraken.arguments import invalid
 from kracken_tasks.sandbox.dialects.kraken.context import Call, Json
+from kracken_tasks.sandbox.dialects.kraken.figures import DAY_S, day_candles, figures_of, rows_where
 from kracken_tasks.sandbox.dialects.kraken.shapes import print_decimals, seconds_of
 from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.listing import LOT_DECIMALS, Listing
 from kracken_tasks.sandbox.market.protocol import Trades
 
-__all__ = ["PUBLIC"]
+__all__ = ["INTERVALS", "PUBLIC"]
 
-_INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
+INTERVALS: Final = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 _CANDLES = 720
 _TRADES = 1000
 _DEPTH, _MAX_DEPTH = 100, 500
-_DAY_S = 86_400
-_TICKER_MINUTES = 5
 
 
 def _moment(ts_ns: int) -> datetime:
@@ -109,9 +106,6 @@ def _ticker_json(call: Call, listing: Listing) -> Json:
     """Today's and the last 24 hours' figures, from five-minute candles."""
     market, symbol, now_s = call.venue.market, listing.symbol, call.now_ns // NS_PER_SECOND
     decimals, cut = print_decimals(listing), listing.price_decimals
-    step = _TICKER_MINUTES * 60
-    from_s = (now_s - _DAY_S) // step * step + step
-    candles = market.candles(symbol, _TICKER_MINUTES, from_s, now_s + 1, call.now_ns)
     last = market.last_trade_before(symbol, call.now_ns)
     if not len(last):
         raise Refused("EService:Unavailable")
@@ -119,27 +113,21 @@ def _ticker_json(call: Call, listing: Listing) -> Json:
     def price(ticks: int) -> str:
         return text_of(ticks * 10 ** (decimals - cut), decimals)
 
-    today = candles.open_s >= now_s // _DAY_S * _DAY_S
-    spans = (today, np.ones_like(today))
     close = int(last.price[0])
-
-    def figure(read: Callable[[np.ndarray], int]) -> list[str]:
-        return [price(read(span)) if span.any() else price(close) for span in spans]
-
-    lots = [int(candles.lots[span].sum()) for span in spans]
-    worth = [float((candles.vwap[span] * candles.lots[span]).sum()) for span in spans]
-    vwaps = [f"{w / n:.{decimals}f}" if n else price(close) for w, n in zip(worth, lots, strict=True)]
+    day = day_candles(call.venue, listing, call.now_ns)
+    today = figures_of(rows_where(day, day.open_s >= now_s // DAY_S * DAY_S), close)
+    spans = (today, figures_of(day, close))
     bids, asks = call.venue.engine.execution.matcher.book(symbol, call.now_ns, 1)
     return {
         "a": _best(asks, price),
         "b": _best(bids, price),
         "c": [price(close), text_of(int(last.lots[0]), LOT_DECIMALS)],
-        "v": [text_of(volume, LOT_DECIMALS) for volume in lots],
-        "p": vwaps,
-        "t": [int(candles.count[span].sum()) for span in spans],
-        "l": figure(lambda span: int(candles.low[span].min())),
-        "h": figure(lambda span: int(candles.high[span].max())),
-        "o": figure(lambda span: int(candles.open[span][0]))[0],
+        "v": [text_of(span.lots, LOT_DECIMALS) for span in spans],
+        "p": [f"{span.vwap:.{decimals}f}" if span.lots else price(close) for span in spans],
+        "t": [span.count for span in spans],
+        "l": [price(span.low) for span in spans],
+        "h": [price(span.high) for span in spans],
+        "o": price(today.open),
     }
 
 
@@ -159,7 +147,7 @@ def ohlc(call: Call) -> Json:
     """The newest 720 candles, whatever ``since`` says; the last is unfinished and always there."""
     listing = call.listing(call.arguments.text("pair"))
     interval = call.arguments.whole("interval", 1) or 0
-    if interval not in _INTERVALS:
+    if interval not in INTERVALS:
         raise invalid("interval")
     market, width_s, now_s = call.venue.market, interval * 60, call.now_ns // NS_PER_SECOND
     running_s = now_s // width_s * width_s

@@ -1,0 +1,1 @@
+"""Kraken's WebSocket v2: what REST answers when asked, told as it happens."""

@@ -1,0 +1,102 @@
+"""Kraken's WebSocket v2 over HTTP: who may connect, and who is connected.
+
+In: upgrade requests under the venue's prefix.  Out: sessions, each until either side hangs up.  Never: a frame of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from kracken_tasks.sandbox.clock import ClockMode
+from kracken_tasks.sandbox.dialects.kraken.streams.session import Desk, Session
+from kracken_tasks.sandbox.dialects.kraken.streams.subscribing import PRIVATE_CHANNELS, Wish, public_wishes
+from kracken_tasks.sandbox.dialects.kraken.streams.wire import Json
+from kracken_tasks.sandbox.engine.orders import Refused
+from kracken_tasks.sandbox.faults import Faults, Moment
+from kracken_tasks.sandbox.sockets import Sockets
+from kracken_tasks.sandbox.state import Happening
+from kracken_tasks.sandbox.venue import Venue
+
+__all__ = ["KrakenStreams", "PublicDesk"]
+
+_log = logging.getLogger(__name__)
+_MOST_IN = 1024 * 1024
+
+
+class PublicDesk:
+    """Market data for anybody."""
+
+    name = "ws"
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def wishes(self, params: dict[str, Any]) -> list[Wish | tuple[str, str]]:
+        if params.get("channel") in PRIVATE_CHANNELS:
+            raise Refused("Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com")
+        return public_wishes(self._venue, params)
+
+    def answer(self, method: str, params: dict[str, Any]) -> Json:
+        raise Refused("Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com")
+
+    def catch_up(self) -> None:
+        """Market data need no engine."""
+
+
+class KrakenStreams:
+    """The endpoints ``/ws/v2`` and ``/ws-auth/v2`` of one venue, under a prefix."""
+
+    prefix = "/kraken"
+
+    def __init__(self, venue: Venue, faults: Faults, sockets: Sockets) -> None:
+        self._venue = venue
+        self._faults = faults
+        self._sockets = sockets
+        self._sessions: dict[int, Session] = {}
+        venue.listeners.append(self._heard)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get(f"{self.prefix}/ws/v2", self._public)]
+
+    async def close(self, app: web.Application) -> None:
+        """Hang up on everybody: the server goes."""
+        for session in list(self._sessions.values()):
+            await session.ws.close(code=1001, message=b"going away")
+
+    def _heard(self, happened: Sequence[Happening]) -> None:
+        """Wake everybody, unless nothing happened and the clock follows the wall: then they look often enough by themselves."""
+        if happened or self._venue.state.clock.mode is ClockMode.MANUAL:
+            for session in self._sessions.values():
+                session.wake()
+
+    async def _public(self, request: web.Request) -> web.StreamResponse:
+        return await self._connect(request, PublicDesk(self._venue))
+
+    async def _connect(self, request: web.Request, desk: Desk) -> web.StreamResponse:
+        rule = self._faults.strike(f"{desk.name}/connect", Moment.BEFORE)
+        if rule is not None:
+            await asyncio.sleep(rule.delay_ms / 1000)
+            if rule.drop and request.transport is not None:
+                request.transport.abort()
+            if rule.drop or rule.status is not None:
+                return web.Response(status=rule.status or 503, text=rule.body)
+        ws = web.WebSocketResponse(max_msg_size=_MOST_IN, timeout=1.0)
+        await ws.prepare(request)
+        session = Session(ws, request, desk, self._venue, self._faults, 0)
+        session.number = self._sockets.add(session)
+        self._sessions[session.number] = session
+        try:
+            await session.run()
+        except ConnectionError:
+            pass  # gone while it was greeted
+        except Exception:
+            _log.exception("sandbox socket failed", extra={"socket": session.number})
+        finally:
+            self._sessions.pop(session.number)
+            self._sockets.remove(session.number)
+        return ws
