@@ -20,7 +20,7 @@ from kracken_tasks.domain import clock
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import BadData, Misconfigured
-from kracken_tasks.lake import Lake, LocalStore
+from kracken_tasks.lake import Lake, open_store
 from kracken_tasks.settings import PaperSettings, Profile, Settings
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ _PROJECT = Path(__file__).resolve().parents[1]
 
 
 def lake(settings: Settings) -> Lake:
-    return _lake(settings.paths.lake)
+    return _lake(settings.lake.url or str(settings.paths.lake), settings.lake.endpoint, settings.lake.region)
 
 
 @cache
-def _lake(root: Path) -> Lake:
+def _lake(url: str, endpoint: str | None, region: str | None) -> Lake:
     # One per process: its cache of decoded files is what makes a tick's reads cheap.
-    return Lake(LocalStore(root))
+    return Lake(open_store(url, endpoint=endpoint, region=region))
 
 
 def contracts_dir() -> Path:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.support.s3_server import S3Server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,3 +39,12 @@ def every_step(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def project_root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[S3Server]:
+    """An S3 server on this machine; it loads boto3 and moto, so only tests that ask for a bucket pay for it."""
+    from tests.support.s3_server import s3_server
+
+    with s3_server() as server:
+        yield server

@@ -1,8 +1,8 @@
-"""The lake: candles in immutable Parquet files behind an append-only commit log; snapshots to read, DuckDB to ask.
+"""The lake: candles, trades and quotes in immutable Parquet files behind an append-only commit log; DuckDB to ask.
 
 ``Lake(LocalStore(root))`` is the room; the rest are the values it gives.  Nothing heavy loads until a name is used.
 
-Where to look: ``store`` touches storage · ``staging`` holds what is not yet judged · ``arrivals`` reads a verdict · ``merge``
+Where to look: ``store`` and ``s3`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what is not yet judged · ``arrivals`` reads a verdict · ``merge``
 decides what is news and which files hold it · ``manifest`` and ``log`` are the truth · ``reader`` and ``snapshot`` read ·
 ``query`` is SQL.
 """
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kracken_tasks.lake.lake import Lake
     from kracken_tasks.lake.snapshot import Hole, HoleCause, SeriesCoverage, Snapshot
-    from kracken_tasks.lake.store import LocalStore, Store
+    from kracken_tasks.lake.store import LocalStore, Store, open_store
 
-__all__ = ["Hole", "HoleCause", "Lake", "LocalStore", "SeriesCoverage", "Snapshot", "Store"]
+__all__ = ["Hole", "HoleCause", "Lake", "LocalStore", "SeriesCoverage", "Snapshot", "Store", "open_store"]
 
 _HOMES = {
     "Hole": "snapshot", "HoleCause": "snapshot", "Lake": "lake", "LocalStore": "store",
-    "SeriesCoverage": "snapshot", "Snapshot": "snapshot", "Store": "store",
+    "SeriesCoverage": "snapshot", "Snapshot": "snapshot", "Store": "store", "open_store": "store",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.files import make_folder, sync_folder
 
-__all__ = ["LocalStore", "Store"]
+__all__ = ["LocalStore", "Store", "check_name", "is_name", "open_store"]
 
 _SYNCS_AT_ONCE: Final = 8
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.=-]*(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*$")
@@ -46,7 +46,7 @@ class Store(Protocol):
     def exists(self, name: str) -> bool: ...
 
     def list(self, prefix: str) -> list[str]:
-        """All names under the folder ``prefix``, sorted."""
+        """All names under the folder ``prefix`` (``.``: all there are), sorted."""
         ...
 
     def delete(self, name: str) -> None:
@@ -149,6 +149,27 @@ class LocalStore:
                     yield (relative / file).as_posix()
 
     def _path(self, name: str) -> Path:
-        if not _NAME.match(name):
-            raise BadData(f"{name!r} is no object name", name=name, allowed=_NAME.pattern)
-        return self.root / name
+        return self.root / check_name(name)
+
+
+def open_store(url: str, *, endpoint: str | None = None, region: str | None = None) -> Store:
+    """The store at ``s3://bucket/prefix``, or in a folder.  Nothing is touched yet.
+
+    Raises: Misconfigured for an address that cannot be one.
+    """
+    if "://" not in url:
+        return LocalStore(Path(url).expanduser())
+    from kracken_tasks.lake.s3 import S3Store
+
+    return S3Store(url, endpoint=endpoint, region=region)
+
+
+def check_name(name: str) -> str:
+    """The name itself, if it can be one in every store.  Raises: BadData otherwise."""
+    if not is_name(name):
+        raise BadData(f"{name!r} is no object name", name=name, allowed=_NAME.pattern)
+    return name
+
+
+def is_name(text: str) -> bool:
+    return bool(_NAME.match(text))

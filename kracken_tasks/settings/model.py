@@ -219,6 +219,23 @@ class BacktestSettings(Group):
     slippage: float = Field(0.0005, ge=0, lt=0.1, description="Price paid beyond the open, as a fraction.")
 
 
+class LakeSettings(Group):
+    """Where candles and tapes lie.  Credentials of a bucket come from the environment, a profile or a role, never from here."""
+
+    url: str | None = Field(
+        None, pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/.*)?|[^:]+)$",
+        description="A folder, or `s3://bucket/prefix`; null: the folder `lake` in home.",
+    )  # fmt: skip
+    endpoint: str | None = Field(
+        None, pattern=r"^https?://[^@\s]+$", description="Address of an S3 server other than AWS, without credentials."
+    )
+    region: str | None = Field(None, pattern=r"^[a-z0-9-]+$", description="Region of the bucket; null: boto3's own.")
+    keep_replaced_hours: float = Field(
+        24.0, ge=0, description="How long files that newer ones replaced stay for readers at work."
+    )
+    keep_staged_hours: float = Field(72.0, ge=0, description="How long fetched and judged rows stay in staging.")
+
+
 class LedgerSettings(Group):
     url: SecretStr | None = Field(None, description="SQLAlchemy URL; null: SQLite in the home folder.")
 
@@ -332,6 +349,7 @@ class Settings(Group):
     logging: LoggingSettings = LoggingSettings.model_validate({})
     forecast: ForecastSettings = ForecastSettings.model_validate({})
     backtest: BacktestSettings = BacktestSettings.model_validate({})
+    lake: LakeSettings = LakeSettings.model_validate({})
     ledger: LedgerSettings = LedgerSettings.model_validate({})
     alerts: AlertSettings = AlertSettings.model_validate({})
     tax: TaxSettings = TaxSettings.model_validate({})

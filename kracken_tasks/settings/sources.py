@@ -40,7 +40,20 @@ FILES: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
     "kracken.yaml": frozenset(
-        {"profile", "home", "sandbox", "trading", "forecast", "backtest", "ledger", "alerts", "tax", "live", "prefect"}
+        {
+            "profile",
+            "home",
+            "sandbox",
+            "trading",
+            "forecast",
+            "backtest",
+            "lake",
+            "ledger",
+            "alerts",
+            "tax",
+            "live",
+            "prefect",
+        }
     ),
 }
 

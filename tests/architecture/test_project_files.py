@@ -24,14 +24,14 @@ OWN = {"kracken_tasks", "flows", "deployments", "tests", "docs", "examples", "be
 # Declared, and imported by none of our modules.
 BOUNDS_ONLY = {"fastapi": "Prefect's server does not start with a newer one"}
 # Imported, and declared by the one that decides its version to the digit.
-COMES_WITH = {"pydantic-core": "pydantic"}
+COMES_WITH = {"botocore": "boto3", "pydantic-core": "pydantic"}
 # Development: commands, plugins and stubs that nothing imports.
 TOOLS = {
     "import-linter", "mypy", "pandas-stubs", "playwright", "pytest-socket", "pytest-xdist", "ruff", "types-jsonschema",
     "types-psutil", "types-pyyaml",
 }  # fmt: skip
-# psycopg is loaded by SQLAlchemy from a URL; pytest-asyncio works through its mode.
-BY_NAME = {"psycopg", "pytest-asyncio"}
+# psycopg is loaded by SQLAlchemy from a URL; pytest-asyncio works through its mode; moto's server is made of Flask.
+BY_NAME = {"psycopg", "pytest-asyncio", "flask", "flask-cors"}
 
 
 def _names(requirements: list[str]) -> dict[str, Requirement]:

@@ -1,15 +1,32 @@
-"""Stores for tests: one in memory that behaves like a bucket, and one that stops after a chosen call."""
+"""Stores for tests: of every kind a lake may lie in, one in memory that is quick, and one that stops after a chosen call."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
+
+import pytest
 
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake.store import Store
+from kracken_tasks.lake.store import LocalStore, Store
 
-__all__ = ["Killed", "MemoryStore", "StoppingStore"]
+__all__ = ["STORES", "Killed", "MemoryStore", "StoppingStore", "store_of"]
+
+STORES: Final = ("folder", "memory", "s3")
+_prefixes = itertools.count()
+
+
+def store_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
+    """An empty store of one of STORES; ``s3`` is a real server over HTTP, shared by the session, a prefix a store."""
+    if kind == "folder":
+        return LocalStore(folder)
+    if kind == "memory":
+        return MemoryStore()
+    store: Store = request.getfixturevalue("bucket_server").store(f"lake-{next(_prefixes)}/deep")
+    return store
 
 
 class MemoryStore:
@@ -42,7 +59,7 @@ class MemoryStore:
         return name in self.objects
 
     def list(self, prefix: str) -> list[str]:
-        return sorted(name for name in self.objects if name.startswith(prefix + "/"))
+        return sorted(name for name in self.objects if prefix == "." or name.startswith(prefix + "/"))
 
     def delete(self, name: str) -> None:
         self.objects.pop(name, None)

@@ -15,12 +15,12 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.lake import Lake, LocalStore
 from kracken_tasks.lake.store import Store
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
-from tests.support.lake_stores import MemoryStore
+from tests.support.lake_stores import STORES, store_of
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return LocalStore(tmp_path) if request.param == "folder" else MemoryStore()
+    return store_of(request.param, request, tmp_path)
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ import pytest
 
 from kracken_tasks.domain.market import QUOTE_COLUMNS, TRADE_COLUMNS, Tape, TapeKey
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake import Lake, LocalStore
+from kracken_tasks.lake import Lake
 from kracken_tasks.lake.merge import FAN_OUT, SMALL_ROWS
 from kracken_tasks.lake.store import Store
 from tests.support.candle_frames import BTC, START, accepting, candle_frame, hours, stage_frame
-from tests.support.lake_stores import MemoryStore
+from tests.support.lake_stores import STORES, MemoryStore, store_of
 from tests.support.tape_frames import QUOTES, TRADES, commit_tape, quote_frame, seconds, trade_frame
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return LocalStore(tmp_path) if request.param == "folder" else MemoryStore()
+    return store_of(request.param, request, tmp_path)
 
 
 @pytest.fixture

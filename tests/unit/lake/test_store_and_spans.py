@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
 from kracken_tasks.lake.store import LocalStore, Store
-from tests.support.lake_stores import MemoryStore
+from tests.support.lake_stores import STORES, MemoryStore, store_of
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return LocalStore(tmp_path) if request.param == "folder" else MemoryStore()
+    return store_of(request.param, request, tmp_path)
 
 
 def test_the_second_writer_of_a_name_is_told_and_changes_nothing(store: Store) -> None:
