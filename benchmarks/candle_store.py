@@ -116,13 +116,15 @@ def _table(run: dict[str, Any]) -> list[str]:
     stores, reference = run["stores"], run["stores"].get(_REFERENCE)
     lines = [
         "", f"### {run['candles']:,} candles, {run['symbols']} symbols", "",
-        "| store | " + " | ".join(TASKS.values()) + " | peak memory, write / read all | disk |",
-        "|" + "---|" * (len(TASKS) + 3),
+        "| store | " + " | ".join(TASKS.values()) + " | peak memory, write / read all | disk | durable |",
+        "|" + "---|" * (len(TASKS) + 4),
     ]  # fmt: skip
     for store in stores.values():
         cells = [_cell(store, reference, task) for task in TASKS]
         memory = f"{store['tasks']['write']['peak_mb']:.0f} / {store['tasks']['all']['peak_mb']:.0f} MB"
-        lines.append(f"| {store['title']} | {' | '.join(cells)} | {memory} | {store['disk_mb']:.0f} MB |")
+        lines.append(
+            f"| {store['title']} | {' | '.join(cells)} | {memory} | {store['disk_mb']:.0f} MB | {store['durable']} |"
+        )
     if reference is not None:
         lines += ["", f"In brackets: times {reference['title']}."]
     return lines + [f"- {name}: {why}" for name, why in run["left_out"].items()]

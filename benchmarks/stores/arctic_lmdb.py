@@ -12,6 +12,7 @@ from benchmarks.stores.candle_store import CandleStore, gaps_in
 
 class ArcticLmdb(CandleStore):
     title = "ArcticDB (LMDB)"
+    durable = "yes"
 
     def __init__(self, folder, symbols) -> None:  # type: ignore[no-untyped-def]
         super().__init__(folder, symbols)

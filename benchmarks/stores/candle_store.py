@@ -24,8 +24,8 @@ class CandleStore(ABC):
     """One store in one folder, which is empty at first."""
 
     title: ClassVar[str]
-    synced: ClassVar[bool] = False
-    """Whether what was written is on the disk when ``write`` and ``append`` return."""
+    durable: ClassVar[str] = "no"
+    """Whether what was written has been synced to the disk when ``write`` and ``append`` return (seen with strace)."""
 
     def __init__(self, folder: Path, symbols: Sequence[str]) -> None:
         self.folder = folder

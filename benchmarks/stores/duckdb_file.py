@@ -15,7 +15,7 @@ from benchmarks.stores.monthly_parquet import MISSING_SQL, table_of
 
 class DuckDbFile(CandleStore):
     title = "DuckDB file"
-    synced = True
+    durable = "yes"
 
     def __init__(self, folder: Path, symbols: tuple[str, ...]) -> None:
         super().__init__(folder, symbols)

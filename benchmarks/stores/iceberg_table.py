@@ -24,6 +24,7 @@ _SCHEMA = pa.schema([
 
 class IcebergTable(CandleStore):
     title = "Iceberg (pyiceberg)"
+    durable = "catalogue only"
 
     def __init__(self, folder, symbols) -> None:  # type: ignore[no-untyped-def]
         super().__init__(folder, symbols)

@@ -28,7 +28,7 @@ _CONTRACTS = Path(__file__).resolve().parents[2] / "data_contracts"
 
 class KrackenGated(CandleStore):
     title = "Kracken: judged, committed"
-    synced = True
+    durable = "yes"
 
     def __init__(self, folder: Path, symbols: tuple[str, ...]) -> None:
         super().__init__(folder, symbols)

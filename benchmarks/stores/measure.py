@@ -71,7 +71,7 @@ def measure(name: str, candles: Candles, folder: Path, *, writes: int, slow: flo
     return {
         "store": name,
         "title": kind.title,
-        "synced": kind.synced,
+        "durable": kind.durable,
         "versions": versions,
         "disk_mb": disk,
         "tasks": watch.tasks,
