@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,20 +17,37 @@ from typing import Any, Final
 from kracken_tasks.contracts.checks import CHECKS
 from kracken_tasks.errors import Misconfigured
 
-__all__ = ["SEVERITIES", "Contract", "Rule", "Tolerance", "load_contract"]
+__all__ = [
+    "KINDS",
+    "SEVERITIES",
+    "Contract",
+    "Rule",
+    "Tolerance",
+    "load_contract",
+    "load_contracts",
+    "newest_contracts",
+]
 
 SEVERITIES: Final = ("reject_rows", "reject_batch", "warn")
+# What a column may hold.
+KINDS: Final = ("utc time", "utc time or unknown", "number", "count", "text")
+_NAME: Final = re.compile(r"([a-z_]+)\.v(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One promise.  ``params`` for a named check; ``expectation`` (type and kwargs) for one that Great Expectations checks."""
+    """One promise.
+
+    ``params`` for a named check; ``expectation`` (type and kwargs), and ``says`` what rows did that break it, for one that Great
+    Expectations checks.
+    """
 
     name: str
     severity: str
     why: str
     params: Mapping[str, Any]
     expectation: Mapping[str, Any] | None = None
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +56,23 @@ class Tolerance:
 
     max_rejected_fraction: float
     from_rows: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract file.  ``name`` is the suite's, ``content_hash`` the SHA-256 of the file: together they name what was promised."""
+    """A contract file.  ``name`` is the suite's, ``content_hash`` the SHA-256 of the file: together they name what was promised.
+
+    ``columns``: name to kind (one of ``KINDS``); a frame that lacks one or holds another kind cannot be judged further.
+    """
 
     name: str
     dataset: str
     version: int
     content_hash: str
     meta: Mapping[str, Any]
+    columns: Mapping[str, str]
+    schema_rule: Rule
     tolerance: Tolerance
     expectations: tuple[Rule, ...]
     checks: tuple[Rule, ...]
@@ -56,6 +80,38 @@ class Contract:
     @property
     def reference(self) -> str:
         return f"{self.name}@{self.content_hash[:12]}"
+
+    @property
+    def tolerance_rule(self) -> Rule:
+        return Rule("too_many_rejected", "reject_batch", self.tolerance.why, {})
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every rule once, in the order they are applied; expectations that share a name are one rule."""
+        expectations = {rule.name: rule for rule in reversed(self.expectations)}
+        return (self.schema_rule, *reversed(expectations.values()), *self.checks, self.tolerance_rule)
+
+    @property
+    def memory(self) -> int:
+        """How many stored rows before the first one its checks want to see."""
+        return max((int(rule.params.get("memory", 0)) for rule in self.checks), default=0)
+
+
+def newest_contracts(contracts_dir: Path) -> dict[str, str]:
+    """For every dataset, the name of its contract's newest version."""
+    named = [found for path in Path(contracts_dir).glob("*.json") if (found := _NAME.fullmatch(path.stem))]
+    return {one[1]: one[0] for one in sorted(named, key=lambda one: (one[1], int(one[2])))}
+
+
+def load_contracts(contracts_dir: Path, datasets: Iterable[str]) -> dict[str, Contract]:
+    """The newest contract of each of these datasets.
+
+    Raises: Misconfigured naming the file and what is allowed, also where a dataset has no contract.
+    """
+    names = newest_contracts(contracts_dir)
+    return {
+        dataset: load_contract(contracts_dir, names.get(dataset, f"{dataset}.v1")) for dataset in sorted(set(datasets))
+    }
 
 
 def load_contract(contracts_dir: Path, name: str = "candles.v1") -> Contract:
@@ -76,11 +132,13 @@ def load_contract(contracts_dir: Path, name: str = "candles.v1") -> Contract:
     suite = reader.mapping(data, "suite")
     if (told := reader.text(suite, "name", "suite.")) != name:
         reader.refuse("suite.name", told, name)
+    if (dataset := reader.text(data, "dataset")) not in CHECKS:
+        reader.refuse("dataset", dataset, ", ".join(CHECKS))
     return Contract(
-        name, reader.text(data, "dataset"), reader.number(data, "version"), hashlib.sha256(raw).hexdigest(),
-        reader.meta(suite), reader.tolerance(data),
+        name, dataset, reader.number(data, "version"), hashlib.sha256(raw).hexdigest(),
+        reader.meta(suite), *reader.schema(data), reader.tolerance(data),
         tuple(reader.expectation(entry, f"suite.expectations[{at}]") for at, entry in enumerate(reader.list(suite, "expectations"))),
-        tuple(reader.check(entry, f"checks[{at}]") for at, entry in enumerate(reader.list(data, "checks"))),
+        tuple(reader.check(entry, dataset, f"checks[{at}]") for at, entry in enumerate(reader.list(data, "checks"))),
     )  # fmt: skip
 
 
@@ -107,8 +165,19 @@ class _Reader:
         fraction = entry.get("max_rejected_fraction")
         if not isinstance(fraction, int | float) or not 0 <= fraction <= 1:
             self.refuse("tolerance.max_rejected_fraction", fraction, "a number from 0 to 1")
-        self.text(entry, "why", "tolerance.")
-        return Tolerance(float(entry["max_rejected_fraction"]), self.number(entry, "from_rows", "tolerance."))
+        why = self.text(entry, "why", "tolerance.")
+        return Tolerance(float(entry["max_rejected_fraction"]), self.number(entry, "from_rows", "tolerance."), why)
+
+    def schema(self, data: Mapping[str, Any]) -> tuple[Mapping[str, str], Rule]:
+        entry = self.mapping(data, "schema")
+        columns = self.mapping(entry, "columns", "schema.")
+        for name, kind in columns.items():
+            if kind not in KINDS:
+                self.refuse(f"schema.columns.{name}", kind, ", ".join(KINDS))
+        severity = self.severity(entry, "schema.")
+        if severity != "reject_batch":
+            self.refuse("schema.severity", severity, "reject_batch: what cannot be read cannot be judged row by row")
+        return columns, Rule("schema", severity, self.text(entry, "why", "schema."), {})
 
     def expectation(self, entry: Any, where: str) -> Rule:
         kind = self.text(entry, "type", f"{where}.")
@@ -117,13 +186,15 @@ class _Reader:
         meta = self.mapping(entry, "meta", f"{where}.")
         kwargs = self.mapping(entry, "kwargs", f"{where}.")
         name = self.text(meta, "rule", f"{where}.meta.")
-        return Rule(name, self.severity(meta, f"{where}.meta."), self.text(meta, "why", f"{where}.meta."), {},
-                    {"type": kind, "kwargs": kwargs})  # fmt: skip
+        return Rule(
+            name, self.severity(meta, f"{where}.meta."), self.text(meta, "why", f"{where}.meta."), {},
+            {"type": kind, "kwargs": kwargs}, self.text(meta, "says", f"{where}.meta."),
+        )  # fmt: skip
 
-    def check(self, entry: Any, where: str) -> Rule:
+    def check(self, entry: Any, dataset: str, where: str) -> Rule:
         name = self.text(entry, "name", f"{where}.")
-        if name not in CHECKS:
-            self.refuse(f"{where}.name", name, ", ".join(CHECKS))
+        if name not in CHECKS[dataset]:
+            self.refuse(f"{where}.name", name, ", ".join(CHECKS[dataset]))
         params = self.mapping(entry, "params", f"{where}.")
         return Rule(name, self.severity(entry, f"{where}."), self.text(entry, "why", f"{where}."), params)
 

@@ -1,7 +1,7 @@
 """The contract's cheap rules on rows that were read back: what a tick applies before it believes candles.
 
-In: a frame with CANDLE_COLUMNS, its key, now.  Out: findings.  Never: Great Expectations (its import alone outlasts a tick);
-the rules it checks at the gate stand here a second time as array arithmetic, under the same names, and a test holds them equal.
+In: a frame with CANDLE_COLUMNS, its key, now.  Out: findings.  Never: Great Expectations (its import alone outlasts a tick), a
+contract file; the rules that take no neighbour stand here a second time, under the same names, and a test holds them equal.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from kracken_tasks.contracts.checks import CHECKS, Candles, Facts, Hits, Mask
-from kracken_tasks.domain.clock import from_ms
+from kracken_tasks.contracts.checks import CHECKS
+from kracken_tasks.contracts.contract import Rule
+from kracken_tasks.contracts.judging import finding_of
+from kracken_tasks.contracts.subject import Candles, Facts, Hits, Mask, hits
 from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.refs import Finding
 
-__all__ = ["ROW_RULES", "finding_of", "row_findings"]
+__all__ = ["ROW_CHECKS", "ROW_RULES", "row_findings"]
 
 _LARGEST: Final = 1e15
 
@@ -42,12 +44,16 @@ ROW_RULES: Final[Mapping[str, tuple[str, Callable[[Candles], Mask]]]] = {
     "one_row_per_candle": ("reject_batch", _doubled),
 }
 
-_CHECKS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
+# Named checks that need no neighbour beyond the rows themselves, with the params of the contract.
+ROW_CHECKS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
     "in_order": ("reject_batch", {}),
+    "right_timeframe": ("reject_batch", {"from_rows": 24, "share": 0.95}),
+    "time_unit": ("reject_rows", {}),
     "on_grid": ("reject_rows", {}),
     "closed": ("reject_rows", {}),
     "not_from_future": ("reject_rows", {}),
     "vwap_in_range": ("reject_rows", {"tolerance": 0.001}),
+    "repeated": ("reject_rows", {"run_seconds": 600, "memory": 64}),
     "flat_padding": ("warn", {"max_share": 0.5, "from_rows": 24}),
 }
 
@@ -58,21 +64,19 @@ def row_findings(frame: pd.DataFrame, key: SeriesKey, now: datetime) -> tuple[Fi
     Time: ``now`` is market time; candles that are not closed at ``now`` are findings.  An empty tuple: nothing is wrong.
     """
     candles = Candles.of(frame)
-    facts = Facts(key, now, None, None, np.empty(0))
+    facts = Facts(key, now)
     found = []
     for name, (action, rule) in ROW_RULES.items():
         with np.errstate(invalid="ignore"):
-            mask = rule(candles)
-        if mask.any():
-            found.append(finding_of(name, action, key, candles, Hits(mask, f"breaks {name}")))
-    for name, (action, params) in _CHECKS.items():
-        hits = CHECKS[name](candles, facts, params)
-        if hits.fired:
-            found.append(finding_of(name, action, key, candles, hits))
+            broken = hits(rule(candles), f"broke {name}")
+        if broken.fired:
+            found.append(_finding(name, action, facts, candles, broken))
+    for name, (action, params) in ROW_CHECKS.items():
+        broken = CHECKS["candles"][name](candles, facts, params)
+        if broken.fired:
+            found.append(_finding(name, action, facts, candles, broken))
     return tuple(found)
 
 
-def finding_of(rule: str, action: str, key: SeriesKey, candles: Candles, hits: Hits) -> Finding:
-    """One rule's result as the value that travels."""
-    first = candles.ts[hits.rows].min() if hits.rows.any() else None
-    return Finding(rule, action, key, int(hits.rows.sum()), None if first is None else from_ms(int(first)), hits.detail)
+def _finding(name: str, action: str, facts: Facts, candles: Candles, broken: Hits) -> Finding:
+    return finding_of(Rule(name, action, "", {}), "", facts, candles, broken)

@@ -20,8 +20,8 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 
-from kracken_tasks.contracts.checks import Mask
 from kracken_tasks.contracts.contract import Contract, Rule
+from kracken_tasks.contracts.subject import Mask
 from kracken_tasks.errors import Misconfigured
 
 __all__ = ["failing_rows"]

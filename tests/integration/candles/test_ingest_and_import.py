@@ -83,7 +83,7 @@ def table_in(folder: Path, name: str = "kraken_BTC-USD_1h.csv") -> Path:
 def archive_in(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     first = int(START.timestamp())
-    lines = (f"{first + 3600 * at},100,101,99,100,1.5,4\n" for at in range(24) if at not in (5, 6, 7))
+    lines = (f"{first + 3600 * at},100,101,99,100,{1.5 + at},4\n" for at in range(24) if at not in (5, 6, 7))
     (folder / "XBTUSD_60.csv").write_text("".join(lines))
     return folder
 

@@ -1,17 +1,13 @@
-"""Every rule of candles.v1 is broken by a frame that breaks only it, at the gate and (where it applies) in a tick."""
+"""The gate: what it accepts, refuses, keeps out and says, and what the lake makes of its verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from kracken_tasks.contracts import check_batch, load_contract, row_findings
-from kracken_tasks.contracts.rows import _CHECKS, ROW_RULES
+from kracken_tasks.contracts import check_batch, row_findings
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.lake.lake import Lake
 from kracken_tasks.lake.store import LocalStore
@@ -20,77 +16,6 @@ from tests.support.candle_frames import BTC, ETH, START, candle_frame, commit_fr
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
 ROWS = 40
 NOW = hours(ROWS)
-Break = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-def put(column: str, at: int, value: object) -> Break:
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[at, column] = value
-        return frame
-
-    return change
-
-
-def flat_at(at: int, price: float) -> Break:
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[at, ["open", "high", "low", "close"]] = price
-        frame.loc[at, "vwap"] = np.nan
-        return frame
-
-    return change
-
-
-def moved(at: int, by: timedelta) -> Break:
-    def change(frame: pd.DataFrame) -> pd.DataFrame:
-        frame.loc[at, "ts"] = frame.loc[at, "ts"] + by
-        return frame
-
-    return change
-
-
-def swapped(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.iloc[[*range(10), 11, 10, *range(12, ROWS)]].reset_index(drop=True)
-
-
-def doubled(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.iloc[[*range(10), 10, 10, *range(11, ROWS)]].reset_index(drop=True)
-
-
-def padded(frame: pd.DataFrame) -> pd.DataFrame:
-    frame.loc[5:35, ["open", "high", "low", "close"]] = frame.loc[5, "open"]
-    frame.loc[5:35, ["volume", "vwap"]] = 0.0
-    frame.loc[5:35, "trades"] = 0
-    return frame
-
-
-def doubling(frame: pd.DataFrame) -> pd.DataFrame:
-    frame.loc[20:, ["open", "high", "low", "close", "vwap"]] *= 3.0
-    return frame
-
-
-def shortened(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.iloc[:30]
-
-
-BROKEN: dict[str, tuple[Break, str, int]] = {
-    "numbers_present": (put("close", 7, np.nan), "reject_rows", 1),
-    "finite": (put("volume", 7, np.inf), "reject_rows", 1),
-    "prices_positive": (flat_at(7, -1.0), "reject_rows", 1),
-    "high_is_highest": (put("high", 7, 99.0), "reject_rows", 1),
-    "low_is_lowest": (put("low", 7, 101.5), "reject_rows", 1),
-    "volume_not_negative": (put("volume", 7, -0.5), "reject_rows", 1),
-    "trades_not_negative": (put("trades", 7, -3), "reject_rows", 1),
-    "source_known": (put("source", 7, "hearsay"), "reject_rows", 1),
-    "one_row_per_candle": (doubled, "reject_batch", 2),
-    "in_order": (swapped, "reject_batch", 1),
-    "on_grid": (moved(7, timedelta(minutes=5)), "reject_rows", 1),
-    "closed": (moved(ROWS - 1, timedelta(hours=1)), "reject_rows", 1),
-    "not_from_future": (moved(ROWS - 1, timedelta(hours=3)), "reject_rows", 1),
-    "vwap_in_range": (put("vwap", 7, 200.0), "reject_rows", 1),
-    "jump": (doubling, "warn", 1),
-    "flat_padding": (padded, "warn", 31),
-    "stale": (shortened, "warn", 0),
-}
 
 
 @pytest.fixture
@@ -105,46 +30,6 @@ def judge(lake: Lake, *frames: pd.DataFrame, asked_to: int = ROWS) -> Verdict:
         for key, frame in zip(keys, frames, strict=True)
     )
     return check_batch(lake, StagedBatch(staged), now=NOW, contracts_dir=CONTRACTS)
-
-
-def test_every_rule_of_the_contract_has_a_frame_that_breaks_it() -> None:
-    contract = load_contract(CONTRACTS)
-    assert {rule.name for rule in (*contract.expectations, *contract.checks)} == set(BROKEN)
-
-
-@pytest.mark.parametrize("rule", BROKEN)
-def test_a_frame_that_breaks_one_rule_is_found_by_that_rule_alone(lake: Lake, rule: str) -> None:
-    change, action, rows = BROKEN[rule]
-    frame = candle_frame(ROWS)
-    if rule == "high_is_highest":
-        frame.loc[7, ["open", "low", "close", "vwap"]] = [100.0, 98.0, 98.5, 98.5]
-    if rule == "low_is_lowest":
-        frame.loc[7, ["open", "high", "close", "vwap"]] = [101.0, 103.0, 102.0, 102.0]
-    verdict = judge(lake, change(frame), candle_frame(ROWS, seed=2))
-    assert [(one.rule, one.action, one.key, one.rows) for one in verdict.findings] == [(rule, action, BTC, rows)]
-    refused = action == "reject_batch"
-    assert [one.key for one in verdict.accepted] == ([ETH] if refused else [BTC, ETH])
-    assert bool(verdict.quarantined) is (action != "warn")
-
-
-@pytest.mark.parametrize("rule", [*ROW_RULES, *_CHECKS])
-def test_the_tick_finds_the_same_as_the_gate(rule: str) -> None:
-    change, action, rows = BROKEN[rule]
-    frame = candle_frame(ROWS)
-    if rule == "high_is_highest":
-        frame.loc[7, ["open", "low", "close", "vwap"]] = [100.0, 98.0, 98.5, 98.5]
-    if rule == "low_is_lowest":
-        frame.loc[7, ["open", "high", "close", "vwap"]] = [101.0, 103.0, 102.0, 102.0]
-    found = row_findings(change(frame), BTC, NOW)
-    assert [(one.rule, one.action, one.rows) for one in found] == [(rule, action, rows)]
-
-
-def test_the_tick_rules_and_their_settings_are_those_of_the_contract() -> None:
-    contract = load_contract(CONTRACTS)
-    severities = {rule.name: rule.severity for rule in (*contract.expectations, *contract.checks)}
-    assert {name: action for name, (action, _) in ROW_RULES.items()}.items() <= severities.items()
-    checks = {rule.name: (rule.severity, dict(rule.params)) for rule in contract.checks}
-    assert {name: (action, dict(params)) for name, (action, params) in _CHECKS.items()}.items() <= checks.items()
 
 
 def test_a_clean_batch_is_accepted_as_it_was_staged(lake: Lake) -> None:

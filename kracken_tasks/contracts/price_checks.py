@@ -1,0 +1,231 @@
+"""Rules that weigh a price or a volume against its neighbours, its own past, and other venues.
+
+In: rows, the facts (rows before the first, other venues' closes), the rule's params.  Out: ``Hits``.  Never: a verdict on one
+number alone: a real market did fall by a factor of eight in an hour, so only what a neighbour disproves is called a misprint.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from kracken_tasks.contracts.subject import (
+    Candles,
+    Elsewhere,
+    Facts,
+    Floats,
+    Hits,
+    Mask,
+    Params,
+    Rows,
+    Times,
+    Trades,
+    hits,
+    no_hits,
+)
+
+__all__ = [
+    "against_venues",
+    "far_from_venues",
+    "jump",
+    "misprint",
+    "odd_print",
+    "shifted_clock",
+    "step_in_price",
+    "volume_unit",
+    "wick",
+]
+
+# Median absolute deviation to standard deviation, for normal moves.
+_MAD_TO_SIGMA: Final = 1.4826
+_ROWS_FOR_SIGMA: Final = 30
+
+
+def jump(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """A move (close to close, or open to close) beyond ``factor`` and beyond ``sigmas`` robust deviations of the usual one."""
+    before = facts.before_of(candles).price
+    moves, bound = _moves(before, candles.close, params)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.fmax(np.abs(moves), np.abs(np.log(candles.close / candles.open)))
+    return _jumped(size, bound)
+
+
+def step_in_price(rows: Rows, facts: Facts, params: Params) -> Hits:
+    """A move from one event to the next beyond ``factor`` and beyond ``sigmas`` robust deviations of the usual one."""
+    moves, bound = _moves(facts.before_of(rows).price, rows.price, params)
+    return _jumped(np.abs(moves), bound)
+
+
+def misprint(rows: Rows, facts: Facts, params: Params) -> Hits:
+    """No single row stands off by ``factor`` from the one before and the one after while those two agree (within ``agree``).
+
+    The price that returns at once is what tells a slipped decimal point from a market that moved; the newest row of all has
+    nothing after it yet and is left to ``jump``.
+    """
+    before = facts.before_of(rows).price[-1:]
+    price = _logs(np.concatenate([before, rows.price]))
+    if len(price) < 3:
+        return no_hits(rows)
+    earlier, middle, later = price[:-2], price[1:-1], price[2:]
+    bound, agree = float(np.log(params["factor"])), float(np.log(params["agree"]))
+    up, down = middle - np.fmax(earlier, later), np.fmin(earlier, later) - middle
+    with np.errstate(invalid="ignore"):
+        single = ((up > bound) | (down > bound)) & (np.abs(earlier - later) <= agree)
+    mask = np.zeros(len(rows), bool)
+    mask[np.flatnonzero(single) + 1 - len(before)] = True
+    largest = float(np.exp(np.fmax(up, down)[single].max())) if single.any() else 1.0
+    return hits(
+        mask,
+        f"stood off by a factor of up to {largest:.3g} from the rows before and after, which agree with each other",
+    )
+
+
+def odd_print(trades: Trades, facts: Facts, params: Params) -> Hits:
+    """No trade's price is off by ``factor`` from the median of the trades around it (``reach`` to either side)."""
+    reach = int(params["reach"])
+    before = facts.before_of(trades).price[-reach:]
+    price = _logs(np.concatenate([before, trades.price]))
+    if len(price) < 2 * reach + 1:
+        return no_hits(trades)
+    padded = np.concatenate([price[reach:0:-1], price, price[-2 : -reach - 2 : -1]])
+    usual = np.median(sliding_window_view(padded, 2 * reach + 1), axis=1)[len(before) :]
+    with np.errstate(invalid="ignore"):
+        off = np.abs(price[len(before) :] - usual)
+        mask = off > float(np.log(params["factor"]))
+    largest = float(np.exp(off[mask].max())) if mask.any() else 1.0
+    return hits(mask, f"had a price off by a factor of up to {largest:.3g} from the trades around")
+
+
+def wick(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """High and low reach beyond open and close by less than ``factor``."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        above = np.log(candles.high / np.maximum(candles.open, candles.close))
+        below = np.log(np.minimum(candles.open, candles.close) / candles.low)
+        reach = np.fmax(above, below)
+        long = reach > float(np.log(params["factor"]))
+    largest = float(np.exp(reach[long].max())) if long.any() else 1.0
+    return hits(long, f"reached beyond open and close by a factor of up to {largest:.3g}")
+
+
+def volume_unit(rows: Candles | Trades, facts: Facts, params: Params) -> Hits:
+    """Volume is in base: it does not differ from the usual one by just the price, as it does where quote was written.
+
+    The usual volume is the median of the rows before, or of the rows themselves where less than ``from_rows`` came before.  A row
+    counts when its volume over the usual one equals the price, or one over it, within ``within``; only where the price is far enough
+    from 1 (``min_factor``) and from the scatter of volumes (``sigmas``) that chance does not explain it.
+    """
+    before = facts.before_of(rows)
+    past = before.volume if isinstance(before, Candles | Trades) else np.empty(0)
+    past = past[past > 0]
+    sample = past if len(past) >= int(params["from_rows"]) else rows.volume[rows.volume > 0]
+    if len(sample) < int(params["from_rows"]):
+        return no_hits(rows)
+    usual = np.log(sample)
+    middle = float(np.median(usual))
+    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(usual - middle)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price, off = np.log(rows.price), np.log(rows.volume) - middle
+        far = np.abs(price) > max(float(params["sigmas"]) * sigma, float(np.log(params["min_factor"])))
+        mask = far & (np.abs(np.abs(off) - np.abs(price)) < float(np.log(params["within"])))
+    return hits(mask, "had a volume that differs from the usual by just the price: base and quote are mixed up")
+
+
+def far_from_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """The close is within ``factor`` of the median of other venues' closes of the same window."""
+    if facts.elsewhere is None:
+        return no_hits(candles)
+    median, venues, _ = facts.elsewhere.at(candles.ts)
+    return _off_by(candles, median, venues > 0, params, "differed by a factor of up to {:.3g} from the other venues")
+
+
+def against_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """The close is not ``factor`` away from at least ``venues`` other venues that agree with each other (within ``agree``)."""
+    if facts.elsewhere is None:
+        return no_hits(candles)
+    median, venues, spread = facts.elsewhere.at(candles.ts)
+    with np.errstate(invalid="ignore"):
+        sure = (venues >= int(params["venues"])) & (spread <= float(params["agree"]))
+    return _off_by(
+        candles, median, sure, params, "were disproved by other venues, which agree: off by a factor of up to {:.3g}"
+    )
+
+
+def shifted_clock(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """Moves go with other venues' moves of the same window, not with those of a window some way off.
+
+    A series named by its close time, or in local time, follows the others perfectly, only so many candles away.  Correlation of
+    returns at ``max_lag`` windows either way; told when another lag than none is better by ``margin`` and at least ``min_match``.
+    """
+    if facts.elsewhere is None or len(candles) < int(params["from_rows"]):
+        return no_hits(candles)
+    ours, theirs = _returns_on_one_grid(candles, facts.elsewhere, facts.step_us)
+    most = int(params["max_lag"])
+    match = {lag: _correlation(ours, theirs, lag, int(params["from_rows"])) for lag in range(-most, most + 1)}
+    best = max(match, key=lambda lag: match[lag])
+    if best == 0 or match[best] < float(params["min_match"]) or match[best] - match[0] < float(params["margin"]):
+        return no_hits(candles)
+    word = "later" if best > 0 else "earlier"
+    return Hits(
+        np.zeros(len(candles), bool),
+        f"Moves go with other venues' moves {abs(best)} candles {word} (match {match[best]:.2f}, in place {match[0]:.2f}): "
+        "one of the clocks is shifted, or candles are named by their close.",
+    )
+
+
+def _moves(before: Floats, price: Floats, params: Params) -> tuple[Floats, float]:
+    """Moves from row to row [N], and the size beyond which one is not usual."""
+    both = np.concatenate([before, price])
+    moves = np.diff(_logs(both), prepend=np.nan)[len(before) :]
+    usual = np.diff(_logs(both[np.isfinite(both) & (both > 0)]))
+    sigma = 0.0
+    if len(usual) >= _ROWS_FOR_SIGMA:
+        sigma = _MAD_TO_SIGMA * float(np.median(np.abs(usual - np.median(usual))))
+    return moves, max(float(params["sigmas"]) * sigma, float(np.log(params["factor"])))
+
+
+def _jumped(size: Floats, bound: float) -> Hits:
+    with np.errstate(invalid="ignore"):
+        mask: Mask = np.isfinite(size) & (size > bound)
+    largest = float(np.exp(size[mask].max())) if mask.any() else 1.0
+    return hits(mask, f"moved in price by a factor of up to {largest:.3g} at once")
+
+
+def _off_by(candles: Candles, median: Floats, sure: Mask, params: Params, says: str) -> Hits:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.abs(np.log(candles.close / median))
+        mask = sure & (off > float(np.log(params["factor"])))
+    return hits(mask, says.format(float(np.exp(off[mask].max())) if mask.any() else 1.0))
+
+
+def _returns_on_one_grid(candles: Candles, elsewhere: Elsewhere, step: int) -> tuple[Floats, Floats]:
+    """Log returns of both on the grid from the first to the last common window; NaN where a neighbour is missing."""
+    first = min(int(candles.ts.min()), int(elsewhere.ts.min()))
+    last = max(int(candles.ts.max()), int(elsewhere.ts.max()))
+    size = (last - first) // step + 1
+
+    def laid_out(ts: Times, price: Floats) -> Floats:
+        line = np.full(size, np.nan)
+        line[(ts - first) // step] = _logs(price)
+        return np.diff(line)
+
+    return laid_out(candles.ts, candles.close), laid_out(elsewhere.ts, elsewhere.median)
+
+
+def _correlation(ours: Floats, theirs: Floats, lag: int, from_rows: int) -> float:
+    if lag >= 0:
+        a, b = ours[: len(ours) - lag], theirs[lag:]
+    else:
+        a, b = ours[-lag:], theirs[: len(theirs) + lag]
+    both = np.isfinite(a) & np.isfinite(b)
+    if int(both.sum()) < from_rows:
+        return 0.0
+    a, b = a[both] - a[both].mean(), b[both] - b[both].mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / scale if scale > 0 else 0.0
+
+
+def _logs(values: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((values > 0) & np.isfinite(values), np.log(values), np.nan)
