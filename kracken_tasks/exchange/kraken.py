@@ -36,8 +36,8 @@ _TRADES_A_CALL: Final = 20  # QueryTrades
 # A trade's ledger lines appear with it or moments later.  Where none come in this time (a margin trade has others) history has to do.
 _BOOKED_WITHIN: Final = timedelta(minutes=1)
 _STRANGER: Final = re.compile(r"(Unknown|Invalid) (order|trade)", re.IGNORECASE)
-# The day Kraken's weeks open is not documented, and 12 hours exist only in its archive: both are left to trades and files.
-_NO_OHLC: Final = (Timeframe.W1, Timeframe.H12)
+# The day Kraken's weeks open is not documented, 12 hours exist only in its archive, 2 and 6 nowhere: they are made of finer ones.
+_NO_OHLC: Final = (Timeframe.W1, Timeframe.H2, Timeframe.H6, Timeframe.H12)
 
 
 class KrakenDialect:
