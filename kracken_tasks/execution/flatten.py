@@ -30,7 +30,10 @@ __all__ = ["FlattenReport", "flatten"]
 
 @dataclass(frozen=True, slots=True)
 class FlattenReport:
-    """What flattening did.  ``left`` are the stops of positions that could not be sold whole; ``problems`` say why, by symbol."""
+    """What flattening did.  ``left`` are the stops of positions that could not be sold whole; ``problems`` say why, by symbol.
+
+    A symbol in doubt is not sold: its doubt ends within the deadline and the listing lag, and flattening again sells what is left.
+    """
 
     tick_id: str
     canceled: tuple[str, ...]
@@ -87,6 +90,8 @@ def _flatten(desk: Desk, look: Reconciled) -> FlattenReport:
     quotes: Mapping[str, Quote] = desk.broker.quotes(sorted(positions)) if positions else {}
     exits: list[Exit] = []
     for symbol, position in sorted(positions.items()):
+        if symbol in look.unknown:  # a sale may be on its way: a second one would sell coins of the account's owner
+            continue
         try:
             left = leave(
                 desk, position, quotes[symbol], look.stops(symbol), purpose=Purpose.FLATTEN, reason="flattened"

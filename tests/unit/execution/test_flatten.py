@@ -58,6 +58,20 @@ def test_flatten_repeated_sells_only_what_is_left(bench: Bench) -> None:
     bench.require_truth()
 
 
+def test_flatten_repeated_while_a_sale_is_in_doubt_does_not_sell_coins_of_the_accounts_owner(bench: Bench) -> None:
+    bench.venue.inner.submit(buy("f" * 32))
+    owned = bench.venue.inner.balances()["BTC"].total - bench.ledger.positions()[BTC].amount
+    assert owned > 0
+    bench.venue.submit_faults = ["lost_after"]
+    bench.venue.listing_lag = bench.venue.fill_lag = timedelta(seconds=10)
+    assert not flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada").flat
+    second = flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada")
+    assert "in doubt" in second.problems[BTC]
+    bench.pass_time(60)
+    assert flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada").flat
+    assert bench.venue.inner.balances()["BTC"].total == owned
+
+
 def test_direct_flatten_needs_only_the_keys_and_is_adopted_by_the_ledger_later(bench: Bench, tmp_path: Path) -> None:
     journal = tmp_path / "emergency" / "journal.jsonl"
     report = flatten_direct(bench.venue, journal, account="main")
