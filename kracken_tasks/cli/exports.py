@@ -50,6 +50,8 @@ def export(
     )  # fmt: skip
     for path in [*report.paths, *write_journal(journal, folder)]:
         say(str(path))
+    for note in report.notes:
+        say(note, style="yellow")
     say("import koinly.csv by hand: Koinly takes files, it has no interface to send them to")
 
 
