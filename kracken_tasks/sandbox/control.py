@@ -12,6 +12,7 @@ DELETE /control/faults[/ID]               all of them, or one
 GET  /control/settings, POST              any of ``Settings``; {"pair_status": {"BTC/USD": "cancel_only"}} halts a pair
 GET  /control/sockets                     open sockets: whose, what they hear, how much they were sent
 DELETE /control/sockets[/ID]              cut all, one, or with ?channel=ticker those that hear it
+DELETE /control/tokens                    every token for the private socket given out so far is too old
 POST /control/deposit                     {"asset": "USD", "amount": "100"}, negative to withdraw; optional "account"
 GET  /control/state                       accounts, live and past orders, fills, ledger
 POST /control/shutdown                    stop cleanly
@@ -31,6 +32,7 @@ from kracken_tasks.sandbox.amounts import scaled, text_of
 from kracken_tasks.sandbox.assets import asset_from_code, asset_from_key
 from kracken_tasks.sandbox.clock import NS_PER_MS, NS_PER_SECOND, ClockMode
 from kracken_tasks.sandbox.dialects.kraken.shapes import ledger_json, order_json, trade_json
+from kracken_tasks.sandbox.dialects.kraken.tokens import Tokens
 from kracken_tasks.sandbox.faults import FaultRule, Faults
 from kracken_tasks.sandbox.limits import TIERS
 from kracken_tasks.sandbox.sockets import Sockets
@@ -54,12 +56,14 @@ class Control:
         venue: Venue,
         faults: Faults,
         sockets: Sockets,
+        tokens: Tokens,
         token: str | None,
         stop: asyncio.Event,
         follow: Callable[[], None],
     ) -> None:
         self._venue = venue
         self._sockets = sockets
+        self._tokens = tokens
         self._follow = follow
         self._faults = faults
         self._token = token
@@ -79,6 +83,7 @@ class Control:
             web.get("/control/sockets", self._guarded(self._list_sockets)),
             web.delete("/control/sockets", self._guarded(self._cut_sockets)),
             web.delete("/control/sockets/{id}", self._guarded(self._cut_sockets)),
+            web.delete("/control/tokens", self._guarded(self._expire_tokens)),
             web.post("/control/deposit", self._guarded(self._deposit)),
             web.get("/control/state", self._guarded(self._show_state)),
             web.post("/control/shutdown", self._guarded(self._shutdown)),
@@ -138,6 +143,10 @@ class Control:
     def _cut_sockets(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         number = request.match_info.get("id")
         return {"cut": self._sockets.cut(None if number is None else int(number), request.query.get("channel"))}
+
+    def _expire_tokens(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        self._tokens.expire()
+        return {"status": "ok"}
 
     def _show_settings(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         return self._venue.state.settings.to_json()

@@ -18,6 +18,7 @@ from kracken_tasks.sandbox.config import SandboxConfig
 from kracken_tasks.sandbox.control import Control
 from kracken_tasks.sandbox.dialects.kraken.app import KrakenDialect
 from kracken_tasks.sandbox.dialects.kraken.streams.app import KrakenStreams
+from kracken_tasks.sandbox.dialects.kraken.tokens import Tokens
 from kracken_tasks.sandbox.faults import Faults
 from kracken_tasks.sandbox.market.opening import open_market
 from kracken_tasks.sandbox.market.protocol import Market
@@ -39,6 +40,7 @@ class SandboxServer:
         self.venue = Venue(market or open_market(config.market), config)
         self.faults = Faults()
         self.sockets = Sockets()
+        self.tokens = Tokens()
         self.stopping = asyncio.Event()
         self.port = config.port
         self._runner: web.AppRunner | None = None
@@ -52,12 +54,16 @@ class SandboxServer:
         """Listen.  Raises: OSError if the port is taken."""
         app = web.Application(client_max_size=_MAX_BODY)
         keys = {key.key: key for key in self._config.api_keys}
-        app.add_routes(KrakenDialect(self.venue, keys, self.faults).routes())
-        streams = KrakenStreams(self.venue, self.faults, self.sockets)
+        app.add_routes(KrakenDialect(self.venue, keys, self.faults, self.tokens).routes())
+        streams = KrakenStreams(self.venue, self.faults, self.sockets, self.tokens)
         app.add_routes(streams.routes())
         app.on_shutdown.append(streams.close)
         token = self._config.control_token
-        app.add_routes(Control(self.venue, self.faults, self.sockets, token, self.stopping, self._follow_wall).routes())
+        app.add_routes(
+            Control(
+                self.venue, self.faults, self.sockets, self.tokens, token, self.stopping, self._follow_wall
+            ).routes()
+        )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._config.host, self._config.port)

@@ -128,7 +128,9 @@ class Execution:
             limit = order.trail_limit.resolved(order.stop, order.side > 0)
         elif order.kind.ends_as_limit:
             limit = order.price2
-        return self.arrive(self._state.put_order(replace(order, triggered=True, limit=max(limit, 0))), at_ns)
+        return self.arrive(
+            self._state.put_order(replace(order, triggered=True, triggered_ns=at_ns, limit=max(limit, 0))), at_ns
+        )
 
     def fill_resting(self, order: Order, lots: int, at_ns: int) -> Order:
         """Somebody traded through a resting order: it fills at its own price, as a maker."""

@@ -162,6 +162,7 @@ class Order:
     trigger: str | None = None
     close: CloseTerms | None = None
     triggered: bool = False
+    triggered_ns: int = 0
     filled: int = 0
     cost: int = 0
     fee_e8: int = 0

@@ -14,6 +14,7 @@ from kracken_tasks.sandbox.assets import asset_from_key
 from kracken_tasks.sandbox.dialects.kraken.arguments import invalid
 from kracken_tasks.sandbox.dialects.kraken.context import Call, Json
 from kracken_tasks.sandbox.dialects.kraken.shapes import ledger_json, order_json, trade_json
+from kracken_tasks.sandbox.dialects.kraken.tokens import TOKEN_SECONDS
 from kracken_tasks.sandbox.engine.fees import FeeSchedule, FeeTier
 from kracken_tasks.sandbox.engine.orders import Fill, LedgerRow, Order, Refused
 from kracken_tasks.sandbox.store import Window
@@ -22,7 +23,6 @@ __all__ = ["ACCOUNT"]
 
 _PAGE = 50
 _QUERY_ORDERS, _QUERY_OTHERS = 50, 20
-_TOKEN_SECONDS = 900
 _LAG_UNIT_NS = 1_000_000
 
 
@@ -202,7 +202,7 @@ def _fee_json(schedule: FeeSchedule, volume: int, name: str) -> Json:
 
 def web_sockets_token(call: Call) -> Json:
     state = call.venue.state
-    return {"token": ids.token_of(state.seed, state.next_number("token")), "expires": _TOKEN_SECONDS}
+    return {"token": ids.token_of(state.seed, state.next_number("token")), "expires": TOKEN_SECONDS}
 
 
 def _nothing(call: Call) -> list[Any]:

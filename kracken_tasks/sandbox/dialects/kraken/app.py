@@ -19,6 +19,7 @@ from kracken_tasks.sandbox.dialects.kraken.arguments import Arguments
 from kracken_tasks.sandbox.dialects.kraken.context import Call
 from kracken_tasks.sandbox.dialects.kraken.public import PUBLIC
 from kracken_tasks.sandbox.dialects.kraken.sign import checked_key, read_nonce
+from kracken_tasks.sandbox.dialects.kraken.tokens import Tokens
 from kracken_tasks.sandbox.dialects.kraken.trading import TRADING
 from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.faults import FaultRule, Faults, Moment
@@ -44,8 +45,9 @@ class KrakenDialect:
 
     prefix = "/kraken"
 
-    def __init__(self, venue: Venue, keys: dict[str, ApiKey], faults: Faults) -> None:
+    def __init__(self, venue: Venue, keys: dict[str, ApiKey], faults: Faults, tokens: Tokens) -> None:
         self._venue = venue
+        self._tokens = tokens
         self._keys = keys
         self._faults = faults
 
@@ -106,7 +108,10 @@ class KrakenDialect:
             self._count_private(key, _REST_COST[endpoint], now_ns)
             if endpoint in TRADING and state.settings.system_status not in _WORKING:
                 raise Refused("EService:Unavailable")
-            return answer(Call(self._venue, now_ns, arguments, key.account))
+            result = answer(Call(self._venue, now_ns, arguments, key.account))
+        if endpoint == "GetWebSocketsToken":
+            self._tokens.give(result["token"], key.account)
+        return result
 
     def _count_private(self, key: ApiKey, cost: int, now_ns: int) -> None:
         """The REST counter; it rises for refused calls too, so that hammering keeps the door shut."""

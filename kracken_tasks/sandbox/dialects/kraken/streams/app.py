@@ -8,44 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from aiohttp import web
 
 from kracken_tasks.sandbox.clock import ClockMode
+from kracken_tasks.sandbox.dialects.kraken.streams.desks import PrivateDesk, PublicDesk
 from kracken_tasks.sandbox.dialects.kraken.streams.session import Desk, Session
-from kracken_tasks.sandbox.dialects.kraken.streams.subscribing import PRIVATE_CHANNELS, Wish, public_wishes
-from kracken_tasks.sandbox.dialects.kraken.streams.wire import Json
-from kracken_tasks.sandbox.engine.orders import Refused
+from kracken_tasks.sandbox.dialects.kraken.tokens import Tokens
 from kracken_tasks.sandbox.faults import Faults, Moment
 from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.state import Happening
 from kracken_tasks.sandbox.venue import Venue
 
-__all__ = ["KrakenStreams", "PublicDesk"]
+__all__ = ["KrakenStreams"]
 
 _log = logging.getLogger(__name__)
 _MOST_IN = 1024 * 1024
-
-
-class PublicDesk:
-    """Market data for anybody."""
-
-    name = "ws"
-
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
-
-    def wishes(self, params: dict[str, Any]) -> list[Wish | tuple[str, str]]:
-        if params.get("channel") in PRIVATE_CHANNELS:
-            raise Refused("Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com")
-        return public_wishes(self._venue, params)
-
-    def answer(self, method: str, params: dict[str, Any]) -> Json:
-        raise Refused("Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com")
-
-    def catch_up(self) -> None:
-        """Market data need no engine."""
 
 
 class KrakenStreams:
@@ -53,15 +31,16 @@ class KrakenStreams:
 
     prefix = "/kraken"
 
-    def __init__(self, venue: Venue, faults: Faults, sockets: Sockets) -> None:
+    def __init__(self, venue: Venue, faults: Faults, sockets: Sockets, tokens: Tokens) -> None:
         self._venue = venue
+        self._tokens = tokens
         self._faults = faults
         self._sockets = sockets
         self._sessions: dict[int, Session] = {}
         venue.listeners.append(self._heard)
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get(f"{self.prefix}/ws/v2", self._public)]
+        return [web.get(f"{self.prefix}/ws/v2", self._public), web.get(f"{self.prefix}/ws-auth/v2", self._private)]
 
     async def close(self, app: web.Application) -> None:
         """Hang up on everybody: the server goes."""
@@ -69,13 +48,16 @@ class KrakenStreams:
             await session.ws.close(code=1001, message=b"going away")
 
     def _heard(self, happened: Sequence[Happening]) -> None:
-        """Wake everybody, unless nothing happened and the clock follows the wall: then they look often enough by themselves."""
+        """Tell everybody, unless nothing happened and the clock follows the wall: then they look often enough by themselves."""
         if happened or self._venue.state.clock.mode is ClockMode.MANUAL:
             for session in self._sessions.values():
-                session.wake()
+                session.hear(happened)
 
     async def _public(self, request: web.Request) -> web.StreamResponse:
         return await self._connect(request, PublicDesk(self._venue))
+
+    async def _private(self, request: web.Request) -> web.StreamResponse:
+        return await self._connect(request, PrivateDesk(self._venue, self._tokens, self._faults))
 
     async def _connect(self, request: web.Request, desk: Desk) -> web.StreamResponse:
         rule = self._faults.strike(f"{desk.name}/connect", Moment.BEFORE)

@@ -10,18 +10,21 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from aiohttp import WSMsgType, web
 
 from kracken_tasks.sandbox.clock import NS_PER_SECOND, ClockMode
+from kracken_tasks.sandbox.dialects.kraken.streams.account import AccountFeed
 from kracken_tasks.sandbox.dialects.kraken.streams.feeds import Feed, Frame
 from kracken_tasks.sandbox.dialects.kraken.streams.spoiling import spoilt
 from kracken_tasks.sandbox.dialects.kraken.streams.subscribing import Wish
 from kracken_tasks.sandbox.dialects.kraken.streams.wire import Digits, Json, encoded, stamp
 from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.faults import FaultRule, Faults, Moment
+from kracken_tasks.sandbox.state import Happening
 from kracken_tasks.sandbox.venue import Venue
 
 __all__ = ["Desk", "Session", "Subscription"]
@@ -52,8 +55,8 @@ class Desk(Protocol):
         """Read a subscription.  Raises: Refused."""
         ...
 
-    def answer(self, method: str, params: dict[str, Any]) -> Json:
-        """Serve another method: its ``result``.  Raises: Refused, also for an unknown method."""
+    def answers(self, method: str, params: dict[str, Any]) -> list[Json]:
+        """Serve another method: its answers, each with a ``result`` or an ``error``.  Raises: Refused, also for an unknown method."""
         ...
 
     def catch_up(self) -> None:
@@ -96,8 +99,11 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
 
-    def wake(self) -> None:
-        """Something may have happened: look now, not at the next beat."""
+    def hear(self, happened: Sequence[Happening]) -> None:
+        """Orders and money moved, or the clock did: look now, not at the next beat."""
+        for one in self.subscriptions.values():
+            if isinstance(one.feed, AccountFeed):
+                one.feed.hear(happened)
         self._wake.set()
 
     def described(self) -> dict[str, Any]:
@@ -185,13 +191,14 @@ class Session:
         try:
             if before is not None and before.error is not None:
                 raise Refused(before.error)
-            told: Json = {"result": self.desk.answer(method, params)}
+            told = self.desk.answers(method, params)
         except Refused as refusal:
-            told = {"error": refusal.reason}
+            told = [{"error": refusal.reason}]
         after = self.faults.strike(f"{self.desk.name}/{method}", Moment.AFTER)
         if after is not None and not await self._goes_on(after):
             return
-        await self._answer(told, method, req_id, time_in)
+        for one in told:
+            await self._answer(one, method, req_id, time_in)
 
     async def _pump(self) -> None:
         """Push what happens; never let a second pass in silence."""
@@ -254,13 +261,11 @@ class Session:
         await self._send("status", {"channel": "status", "type": "update", "data": [row]})
 
     async def _answer(self, told: Json, method: str | None, req_id: Any, time_in: int) -> None:
-        """An acknowledgement: ``told`` holds a result or an error."""
-        message: Json = {"error": told["error"]} if "error" in told else {}
-        message |= {"method": method} if method is not None else {}
-        message |= {"req_id": req_id} if req_id is not None else {}
-        message |= {"result": told["result"]} if "result" in told else {}
-        message |= {"success": "error" not in told}
-        message |= {"symbol": told["symbol"]} if "symbol" in told else {}
+        """An acknowledgement; ``told`` holds a result or an error, and what else belongs to it."""
+        named = {"method": method, "req_id": req_id}
+        message = told | {name: value for name, value in named.items() if value is not None}
+        message["success"] = "error" not in told
+        message = dict(sorted(message.items()))  # Kraken's acknowledgements come in order of the alphabet
         await self._send("ack", self._timed(message, None, time_in))
 
     def _timed(self, message: Json, req_id: Any, time_in: int) -> Json:

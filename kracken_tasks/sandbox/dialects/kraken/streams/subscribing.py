@@ -17,10 +17,8 @@ from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.listing import Listing
 from kracken_tasks.sandbox.venue import Venue
 
-__all__ = ["PRIVATE_CHANNELS", "PUBLIC_CHANNELS", "Wish", "boolean", "public_wishes", "symbols_of"]
+__all__ = ["Wish", "boolean", "public_wishes", "symbols_of"]
 
-PUBLIC_CHANNELS: Final = ("ticker", "trade", "ohlc", "book", "instrument")
-PRIVATE_CHANNELS: Final = ("executions", "balances")
 _TRIGGERS: Final = ("trades", "bbo")
 
 
@@ -86,7 +84,7 @@ def _maker(venue: Venue, params: dict[str, Any]) -> tuple[Callable[[Listing], Fe
     if channel == "book":
         depth = _whole(params, "depth", 10, DEPTHS, "Subscription depth")
         return lambda listing: BookFeed(venue, listing, depth), {"depth": depth}, {}
-    raise Refused("Subscription name invalid")
+    raise Refused("Unsupported event")
 
 
 def _whole(params: dict[str, Any], name: str, usual: int, allowed: tuple[int, ...], words: str) -> int:
