@@ -6,6 +6,7 @@ nonces and schedules.  This file is the only reader of wall time; everybody else
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = [
     "iso",
     "monotonic_seconds",
     "parse_utc",
+    "pause",
     "sleep",
     "to_ms",
     "to_ns",
@@ -63,6 +65,11 @@ def monotonic_seconds() -> float:
 def sleep(seconds: float) -> None:
     """Wait in wall time.  Polling loops only; no decision ever depends on it."""
     time.sleep(seconds)
+
+
+async def pause(seconds: float) -> None:
+    """As ``sleep``, and other coroutines go on meanwhile."""
+    await asyncio.sleep(seconds)
 
 
 Sleeper = Callable[[float], None]

@@ -1,0 +1,253 @@
+"""The four channels: what each hands on, and how each finds out what its stream has missed.
+
+In: messages and answers over REST.  Out: batches in which every trade comes once and every candle is closed.
+Never: a trade left out in silence: what cannot be fetched afterwards is told as a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, cast
+
+from kracken_tasks.domain.clock import monotonic_seconds, pause
+from kracken_tasks.errors import Misconfigured, RetryLater
+from kracken_tasks.exchange.streams.backoff import Backoff
+from kracken_tasks.exchange.streams.pump import Post, Pump, Surroundings
+from kracken_tasks.exchange.streams.source import StreamTrouble
+from kracken_tasks.exchange.streams.tracks import CandleTrack, TradeTrack, in_order
+from kracken_tasks.exchange.streams.words import Book, Candle, Channel, FeedKey, FeedSource, Item, PublicTrade, Ticker
+
+__all__ = ["Resume", "pump_for"]
+
+# Where an earlier run of a feed ended: the newest trades it has seen, or the end of its last candle.
+Resume = Sequence[PublicTrade] | datetime
+
+_MOMENT: Final = timedelta(microseconds=1)
+_DEPTH: Final = 10
+_LOOK_AGAIN: Final = 0.05
+_NEARLY_ALL: Final = 0.9  # a page that is cut short by the reach lacks only windows without trades
+
+
+def pump_for(key: FeedKey, around: Surroundings, post: Post, resume: Resume | None = None) -> Pump:
+    """The pump of a feed.  ``resume`` as the channel needs it: trades for trades, a moment for candles."""
+    if key.channel is Channel.TRADES:
+        return _TradePump(key, around, post, () if resume is None else cast("Sequence[PublicTrade]", resume))
+    if key.channel is Channel.CANDLES:
+        return _CandlePump(key, around, post, cast("datetime | None", resume))
+    return _TickerPump(key, around, post) if key.channel is Channel.TICKER else _BookPump(key, around, post)
+
+
+class _TickerPump(Pump):
+    """Quotes are a state: what lies between two of them is gone, and only the newest counts."""
+
+    def __init__(self, key: FeedKey, around: Surroundings, post: Post) -> None:
+        super().__init__(key, around, post)
+        self._last: Ticker | None = None
+        self._strikes = 0
+
+    async def take(self, items: Sequence[Item], *, opening: bool) -> None:
+        for item in cast("Sequence[Ticker]", items):
+            self._last = item
+        self._strikes = 0
+        self.hand_on(items, FeedSource.STREAM)
+
+    async def catch_up(self) -> bool:
+        """An answer may be newer than a message that is on its way: only a second difference in one silence is held against the stream."""
+        told = await self.around.ask.ticker(self.key.symbol)
+        before, self._last = self._last, told
+        if before is not None and (told.bid, told.ask) == (before.bid, before.ask):
+            return False
+        self.hand_on((told,), FeedSource.POLLING)
+        self._strikes += 1
+        return self._strikes > 1
+
+
+class _BookPump(Pump):
+    """Books are a state like quotes; a poll brings a shallow one."""
+
+    async def take(self, items: Sequence[Item], *, opening: bool) -> None:
+        if any(cast("Book", item).checked is False for item in items):
+            raise StreamTrouble("the book does not have the checksum that the venue sent", feed=str(self.key))
+        self.hand_on(items, FeedSource.STREAM)
+
+    async def catch_up(self) -> bool:
+        if self._session is not None and self._session.opened is not None:
+            return False  # a book in which nothing moves is no news; the connection itself is watched
+        self.hand_on((await self.around.ask.book(self.key.symbol, self.key.depth or _DEPTH),), FeedSource.POLLING)
+        return False
+
+
+class _TradePump(Pump):
+    """Every trade once.  A hole before a message is filled over REST before the message is handed on."""
+
+    opens_at_once = False  # a pair in which nobody trades
+
+    def __init__(self, key: FeedKey, around: Surroundings, post: Post, seen: Sequence[PublicTrade]) -> None:
+        super().__init__(key, around, post)
+        self._track = TradeTrack(seen, consecutive=around.source.consecutive_ids)
+        self._began_at: datetime | None = None
+        self._covered: datetime | None = None if self._track.last is None else self._track.last.ts + _MOMENT
+
+    async def take(self, items: Sequence[Item], *, opening: bool) -> None:
+        trades = cast("Sequence[PublicTrade]", items)
+        if not self._track.joins(trades, unbroken=not opening):
+            await self._fill(until=max(self._track.fresh(trades), key=in_order))
+        self._give(trades, FeedSource.STREAM)
+
+    async def catch_up(self) -> bool:
+        if self._track.last is None:
+            return await self._begin()
+        overdue = 0
+        async for page in self._pages(self._track.last.ts):
+            overdue += self._overdue(page)
+            self._give(page, FeedSource.POLLING)
+        return overdue > 0
+
+    async def _begin(self) -> bool:
+        """Nothing was seen yet: the tape begins when its first session did."""
+        since = self.now() if self._session is None else self._session.began_at
+        self._began_at = since = min(since, self._began_at or since)
+        page, _ = await self.around.ask.trades(self.key.symbol, None, since)
+        overdue = self._overdue(page)
+        self._give(page, FeedSource.POLLING)
+        return overdue > 0
+
+    def _overdue(self, page: Sequence[PublicTrade]) -> int:
+        """How many of these the stream should have brought by now."""
+        limit = self.now() - self._grace()
+        return sum(trade.ts <= limit for trade in self._track.fresh(page))
+
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=self.around.timing.settle)
+
+    async def _pages(self, since: datetime) -> AsyncIterator[Sequence[PublicTrade]]:
+        """Pages from a moment, included, up to the venue's newest."""
+        cursor = None
+        while True:
+            page, following = await self.around.ask.trades(self.key.symbol, cursor, since)
+            if page:
+                yield page
+            if not page or following == cursor:
+                return
+            cursor = following
+
+    async def _fill(self, until: PublicTrade) -> None:
+        """Bring everything up to ``until``; what cannot be had within ``patience`` is told as a gap."""
+        assert self._track.last is not None
+        start, brought = self._track.last.ts, 0
+        give_up = monotonic_seconds() + self.around.timing.patience
+        pauses = Backoff(self.around.timing.backoff_first, self.around.timing.backoff_most, seed=f"fill {self.key}")
+        while True:
+            try:
+                async for page in self._pages(self._track.last.ts):
+                    brought += len(self._track.fresh(page))
+                    self._give(page, FeedSource.POLLING)
+                    if any(trade.identity == until.identity or trade.ts > until.ts for trade in page):
+                        self.tell_filled(brought)
+                        return
+                why = "the venue's REST does not show what its stream has sent"
+            except RetryLater as error:
+                why = str(error)
+            if monotonic_seconds() > give_up:
+                self.tell_gap(start + _MOMENT, until.ts, f"not to be had over REST: {why}")
+                self._covered = until.ts
+                return
+            await pause(pauses.next_pause())
+
+    def _give(self, trades: Sequence[PublicTrade], source: FeedSource) -> None:
+        fresh = sorted(self._track.fresh(trades), key=in_order)
+        if not fresh:
+            return
+        self._track.note(fresh)
+        start = self._covered if self._covered is not None else fresh[0].ts
+        end = max(fresh[-1].ts + _MOMENT, start)
+        self._covered = end
+        self.tell_lag(fresh[-1].ts)
+        self.hand_on(fresh, source, (min(start, fresh[0].ts), end))
+
+
+class _CandlePump(Pump):
+    """Closed candles only.  The running one is kept until a later one, or the clock and a frame after it, say that it is done."""
+
+    def __init__(self, key: FeedKey, around: Surroundings, post: Post, until: datetime | None) -> None:
+        super().__init__(key, around, post)
+        if key.timeframe is None:
+            raise Misconfigured(f"{key}: candles need a timeframe", key="timeframe")
+        self._track = CandleTrack(key.timeframe, until)
+
+    async def take(self, items: Sequence[Item], *, opening: bool) -> None:
+        candles = cast("Sequence[Candle]", items)
+        misfit = self._track.misfit(candles)
+        if misfit:
+            raise StreamTrouble(misfit, feed=str(self.key))
+        if opening and self._track.hole_before(candles):
+            await self._fill(min(candle.ts for candle in candles))
+        self._track.note(candles)
+        self._give(FeedSource.STREAM, None)
+
+    def wait_at_most(self) -> float:
+        due = self._track.closes_at()
+        if due is None:
+            return self.around.timing.quiet
+        return min(self.around.timing.quiet, max((due + self._grace() - self.now()).total_seconds(), _LOOK_AGAIN))
+
+    def while_waiting(self) -> None:
+        """The clock closes a candle if its connection was heard after the end: what was to come has come."""
+        age = self.around.source.frame_age(self.key)
+        if age is not None:
+            self._give(FeedSource.STREAM, self.now() - self._grace() - timedelta(seconds=age))
+
+    def session_over(self) -> None:
+        self._track.forget()  # the running one may change unseen
+
+    async def catch_up(self) -> bool:
+        before = self._track.until
+        closed = await self._fetch(self.now() - self._grace())
+        overdue = self.now() - 3 * self._grace()
+        return before is not None and any(candle.ts + self._track.timeframe.delta <= overdue for candle in closed)
+
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=self.around.timing.settle)
+
+    async def _fill(self, first: datetime) -> None:
+        """Bring what closed before the stream's first candle; windows that REST then does not speak of had no trades."""
+        give_up = monotonic_seconds() + self.around.timing.patience
+        pauses = Backoff(self.around.timing.backoff_first, self.around.timing.backoff_most, seed=f"fill {self.key}")
+        start = self._track.until or first
+        while True:
+            try:
+                # The newest of them may have closed this very moment: REST needs a little longer to show it.
+                soon = (first + self._grace() - self.now()).total_seconds()
+                await pause(min(max(soon, 0.0), self.around.timing.settle))
+                self.tell_filled(len(await self._fetch(first)))
+                break
+            except RetryLater as error:
+                if monotonic_seconds() > give_up:
+                    self.tell_gap(start, first, f"not to be had over REST: {error}")
+                    break
+            await pause(pauses.next_pause())
+        self._track.skip_to(first)
+
+    async def _fetch(self, ended: datetime) -> list[Candle]:
+        """Candles that ended at ``ended`` or before, over REST, handed on; what a venue no longer reaches is told as a gap."""
+        width = self._track.timeframe
+        since = self._track.until or width.floor(ended) - width.delta
+        page = await self.around.ask.candles(self.key.symbol, width, since)
+        closed = [candle for candle in page if candle.ts >= since and candle.ts + width.delta <= ended]
+        reach = self.around.ask.reach(width)
+        if page and reach is not None and len(page) >= reach * _NEARLY_ALL and page[0].ts > since:
+            self.tell_gap(since, page[0].ts, f"{self.key.exchange} reaches back {reach} candles over REST")
+            self._track.skip_to(page[0].ts)
+        if not closed:
+            return []
+        held = CandleTrack(width, self._track.until)
+        held.note(closed)
+        told, covered = held.take_closed(ended)
+        self._track.skip_to(closed[-1].ts + width.delta)
+        self.hand_on(told, FeedSource.POLLING, covered)
+        return told
+
+    def _give(self, source: FeedSource, certain_until: datetime | None) -> None:
+        closed, covered = self._track.take_closed(certain_until)
+        self.hand_on(closed, source, covered)
