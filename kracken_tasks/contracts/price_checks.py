@@ -110,26 +110,31 @@ def wick(candles: Candles, facts: Facts, params: Params) -> Hits:
 
 
 def volume_unit(rows: Candles | Trades, facts: Facts, params: Params) -> Hits:
-    """Volume is in base: it does not differ from the usual one by just the price, as it does where quote was written.
+    """Volume stays in base: from one block of ``block`` traded rows to the next, or the one after, it does not change by just the
+    price, as it does where a source begins to write turnover in quote.
 
-    The usual volume is the median of the rows before, or of the rows themselves where less than ``from_rows`` came before.  A row
-    counts when its volume over the usual one equals the price, or one over it, within ``within``; only where the price is far enough
-    from 1 (``min_factor``) and from the scatter of volumes (``sigmas``) that chance does not explain it.
+    One row proves nothing: real volumes change a thousandfold within the hour.  So medians are compared, within a factor
+    ``within``, and only where the price is far enough from 1 (``min_factor``) and from the scatter inside the blocks (``sigmas``).
     """
     before = facts.before_of(rows)
-    past = before.volume if isinstance(before, Candles | Trades) else np.empty(0)
-    past = past[past > 0]
-    sample = past if len(past) >= int(params["from_rows"]) else rows.volume[rows.volume > 0]
-    if len(sample) < int(params["from_rows"]):
+    past = before if isinstance(before, Candles | Trades) else rows.where(np.zeros(0, np.int64))
+    volume, price = _logs(np.concatenate([past.volume, rows.volume])), _logs(np.concatenate([past.price, rows.price]))
+    traded = np.flatnonzero(np.isfinite(volume) & np.isfinite(price))
+    size = int(params["block"])
+    blocks = traded[len(traded) % size :].reshape(-1, size)
+    if len(blocks) < 2:
         return no_hits(rows)
-    usual = np.log(sample)
-    middle = float(np.median(usual))
-    sigma = _MAD_TO_SIGMA * float(np.median(np.abs(usual - middle)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price, off = np.log(rows.price), np.log(rows.volume) - middle
-        far = np.abs(price) > max(float(params["sigmas"]) * sigma, float(np.log(params["min_factor"])))
-        mask = far & (np.abs(np.abs(off) - np.abs(price)) < float(np.log(params["within"])))
-    return hits(mask, "had a volume that differs from the usual by just the price: base and quote are mixed up")
+    middle, level = np.median(volume[blocks], axis=1), np.abs(np.median(price[blocks], axis=1))
+    scatter = _MAD_TO_SIGMA * np.median(np.abs(volume[blocks] - middle[:, None]), axis=1)
+    mixed = np.zeros(len(blocks), bool)
+    for apart in (1, 2):
+        shift = np.abs(middle[apart:] - middle[:-apart])
+        noise = np.maximum(scatter[apart:], scatter[:-apart])
+        far = level[apart:] > np.maximum(float(params["sigmas"]) * noise, float(np.log(params["min_factor"])))
+        mixed[apart:] |= far & (np.abs(shift - level[apart:]) < float(np.log(params["within"])))
+    mask = np.zeros(len(volume), bool)
+    mask[blocks[mixed]] = True
+    return hits(mask[len(past) :], "changed in volume by just the price: base and quote are mixed up")
 
 
 def far_from_venues(candles: Candles, facts: Facts, params: Params) -> Hits:

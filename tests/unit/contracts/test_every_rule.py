@@ -14,7 +14,7 @@ from kracken_tasks.contracts import row_findings
 from kracken_tasks.contracts.context import elsewhere_of
 from kracken_tasks.contracts.rows import ROW_CHECKS, ROW_RULES
 from tests.support.candle_frames import BTC, START, candle_frame, hours
-from tests.support.contract_frames import clean_frame, contract_of, judged, later, quotes_frame
+from tests.support.contract_frames import clean_frame, contract_of, judged, later, quotes_frame, trades_frame
 
 PRICES = ["open", "high", "low", "close", "vwap"]
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -98,9 +98,11 @@ def said_again(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_quote(frame: pd.DataFrame) -> pd.DataFrame:
-    price = frame["close"] if "close" in frame else frame["price"]
-    frame.loc[7, "volume"] = frame["volume"].median() * price[7]
-    return frame
+    """A hundred rows that turn from base to quote at the 37th."""
+    price = "close" if "close" in frame else "price"
+    longer = candle_frame(100) if price == "close" else trades_frame(100)
+    longer.loc[36:, "volume"] *= longer.loc[36:, price]
+    return longer
 
 
 def standing(frame: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +145,7 @@ CASES: dict[str, dict[str, Case]] = {
         "closed": Case(moved(39, hours=1)),
         "not_from_future": Case(moved(39, hours=3)),
         "vwap_in_range": Case(put(7, vwap=200.0)),
-        "volume_unit": Case(in_quote),
+        "volume_unit": Case(in_quote, 64, {"now": hours(100)}),
         "misprint": Case(times(7, 12.0, PRICES)),
         "against_venues": Case(times(7, 1.6, PRICES), facts={"elsewhere": TWO}),
         "repeated": Case(said_again),
@@ -171,7 +173,7 @@ CASES: dict[str, dict[str, Case]] = {
         "time_not_backwards": Case(moved(30, minutes=-3)),
         "one_story_per_id": Case(twice(30, price=100.01), 2),
         "odd_print": Case(times(30, 12.0, ["price"])),
-        "volume_unit": Case(in_quote),
+        "volume_unit": Case(in_quote, 64, {"now": later(1000)}),
         "in_order": Case(swapped),
         "repeated_id": Case(twice(30)),
         "id_gaps": Case(rows_at(*range(30), *range(31, 60))),
