@@ -5,9 +5,11 @@ a secret in a message; ccxt's own exceptions end here.
 
 - ``market_data``  the protocol the candles room reads through
 - ``venue``        ``CcxtVenue``: one venue, one key, public and private · ``venue_clock`` its time, asked once in a while
-- ``client``       ccxt behind a lock, a nonce and an error table
-- ``failures``     which error means what, apart for reading and for sending
-- ``kraken``, ``kraken_wire``, ``kraken_orders``  Kraken's raw endpoints, their rows, an order as it wants it
+- ``client``       ccxt behind a rate budget, a nonce and an error table · ``transport`` where every request passes
+- ``rates``        how fast a venue may be called: one budget for all processes, with room kept for exits
+- ``failures``     which error means what, apart for reading and for sending · ``venue_words`` the venue's own words for it
+- ``admission``    whether a venue would take an order: its market's status, minimums, steps
+- ``kraken``, ``kraken_listing``, ``kraken_wire``, ``kraken_orders``  Kraken's raw endpoints, names, rows, and an order as it wants it
 - ``unified``      every other venue, through ccxt's unified methods
 - ``symbols``      Kraken's spelling of assets and pairs
 

@@ -21,65 +21,35 @@ Sending (submit, cancel, amend):
     read time-out, dropped connection, HTML or nothing for JSON, no id    StateUnknown
     words nobody has seen before                                          StateUnknown
 
-Sources: ccxt 4.5.90 kraken.describe()['exceptions']; Kraken, API error codes; orders placed behind a 502 or a time-out:
+Other venues: ccxt's type where it is certain (funds, order, symbol, key), the venue's words where ccxt raises its plain ExchangeError
+(Binance codes, Coinbase reasons, Bitstamp forms; see ``venue_words``), and unknown where neither tells.
+
+Sources: ccxt 4.5.90, describe()['exceptions'] of kraken, binance, coinbase and bitstamp; Kraken, API error
+codes; orders placed behind a 502 or a time-out:
 python3-krakenex issues 52 and 60, XChange issue 1899, npm-kraken-api issue 37.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import ccxt  # type: ignore[import-untyped]  # it ships no type information
 from requests import exceptions as http
 from urllib3 import exceptions as sockets
 
 from kracken_tasks.errors import BadData, KrackenError, Misconfigured, RetryLater, StateUnknown, TradeRefused
-
-__all__ = ["answer_of", "reading_failure", "sending_failure", "venue_words"]
-
-_LONGEST_TEXT = 300
-
-_AT_THE_DOOR = re.compile(
-    r"Invalid nonce|Rate limit exceeded|rate limit exceeded|Throttled|Temporary lockout|Too many requests",
-    re.IGNORECASE,
+from kracken_tasks.exchange.venue_words import (
+    answer_of,
+    clear_no,
+    id_in_use,
+    key_trouble,
+    passing_trouble,
+    turned_away,
+    unknown_symbol,
+    venue_words,
 )
-_ID_IN_USE = re.compile(
-    r"(cl_ord_id|client.?order.?id|clordid).*(uniq|dupl|exist|use)|duplicate.*(order|id)", re.IGNORECASE
-)
-_KEY_TROUBLE = re.compile(
-    r"EAPI:Invalid (key|signature)|Permission denied|Invalid session|User Locked|EAPI:Feature disabled"
-)
-_CLEAR_NO = re.compile(
-    r"^(EOrder|EQuery|ETrade|EFunding|EAccount|EMargin|EAPI|ESession):|^EGeneral:(Invalid arguments|Permission denied|Unknown method)"
-    r"|^EService:(Market in \w+ mode|Deadline elapsed)"
-)
-_PASSING = re.compile(r"^EService:|^EDatabase:|^EGeneral:(Internal error|Temporary|Too many)|Throttled|[Rr]ate limit")
-_UNKNOWN_SYMBOL = re.compile(r"Unknown asset|Invalid asset pair")
-_QUERY = re.compile(r"(https?://[^\s?]+)\?\S+")
 
-
-def answer_of(error: BaseException) -> dict[str, Any] | None:
-    """The JSON body that ccxt put into its message, if there is one: ``kraken {"error": [...], "result": ...}``."""
-    text = str(error)
-    start = text.find("{")
-    if start < 0:
-        return None
-    try:
-        body = json.loads(text[start:])
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def venue_words(error: BaseException, secrets: Sequence[str] = ()) -> tuple[str, ...]:
-    """The venue's own error strings; without any, ccxt's message.  Scrubbed and cut short."""
-    body = answer_of(error) or {}
-    listed = body.get("error")
-    words = [str(word) for word in listed] if isinstance(listed, list) and listed else [str(error)]
-    return tuple(_scrub(word, secrets) for word in words)
+__all__ = ["answer_of", "reading_failure", "sending_failure", "tells_rate_limit", "venue_words"]
 
 
 def reading_failure(error: Exception, *, venue: str, doing: str, secrets: Sequence[str] = ()) -> KrackenError:
@@ -87,11 +57,13 @@ def reading_failure(error: Exception, *, venue: str, doing: str, secrets: Sequen
     words = venue_words(error, secrets)
     text = "; ".join(words)
     fields: dict[str, object] = {"venue": venue, "doing": doing, "venue_text": text}
-    if any(_KEY_TROUBLE.search(word) for word in words) or isinstance(error, ccxt.AuthenticationError):
+    if any(key_trouble(word) for word in words) or isinstance(error, ccxt.AuthenticationError):
         return Misconfigured(f"{venue} does not accept the key for {doing}: {text}", **fields)
-    if isinstance(error, ccxt.BadSymbol) or any(_UNKNOWN_SYMBOL.search(word) for word in words):
+    if isinstance(error, ccxt.BadSymbol) or any(unknown_symbol(word) for word in words):
         return Misconfigured(f"{venue} does not know a symbol asked for in {doing}: {text}", **fields)
-    passing = isinstance(error, ccxt.OperationFailed) or any(_PASSING.search(word) for word in words)
+    if isinstance(error, ccxt.NotSupported):
+        return Misconfigured(f"{venue} offers no {doing}: {text}", **fields)
+    passing = isinstance(error, ccxt.OperationFailed) or any(passing_trouble(word) for word in words)
     if passing or answer_of(error) is None:
         return RetryLater(f"{venue} did not answer {doing}: {text}", **fields)
     return BadData(f"{venue} refuses the question {doing}: {text}", **fields)
@@ -113,28 +85,33 @@ def sending_failure(error: Exception, *, venue: str, doing: str, secrets: Sequen
     return kind(sentence, **fields)
 
 
+def tells_rate_limit(error: Exception, words: Sequence[str]) -> bool:
+    """Whether the venue says that it was called too often (a nonce out of order is turned away too, but is no matter of pace)."""
+    if isinstance(error, ccxt.InvalidNonce):
+        return False
+    typed = isinstance(error, (ccxt.RateLimitExceeded, ccxt.DDoSProtection))
+    return typed or any(turned_away(word) and "nonce" not in word.lower() for word in words)
+
+
 def _kind_of_refusal(
     error: Exception, words: Sequence[str]
 ) -> type[RetryLater] | type[TradeRefused] | type[StateUnknown]:
     body = answer_of(error)
-    if isinstance(error, ccxt.DuplicateOrderId) or (
-        body is not None and any(_ID_IN_USE.search(word) for word in words)
-    ):
+    if isinstance(error, ccxt.DuplicateOrderId) or any(id_in_use(word) for word in words):
         return StateUnknown
-    if body is None or not isinstance(body.get("error"), list):
-        return _by_type(error, spoken=body is not None)
-    if all(_AT_THE_DOOR.search(word) for word in words):
+    if body is None:
+        return _by_type(error)
+    if all(turned_away(word) for word in words):
         return RetryLater
-    if all(_CLEAR_NO.search(word) or _AT_THE_DOOR.search(word) for word in words):
+    if all(clear_no(word) or turned_away(word) for word in words):
         return TradeRefused
-    return StateUnknown
+    # Kraken's words are all known, and its types are ccxt's guesses over them; elsewhere a certain type says enough.
+    return StateUnknown if isinstance(body.get("error"), list) else _by_type(error)
 
 
-def _by_type(error: Exception, spoken: bool) -> type[RetryLater] | type[TradeRefused] | type[StateUnknown]:
-    # Without a list of error strings ccxt's type is all there is; without any JSON only two of them are certain.
-    if isinstance(error, (ccxt.RateLimitExceeded, ccxt.InvalidNonce)) or (
-        spoken and isinstance(error, ccxt.DDoSProtection)
-    ):
+def _by_type(error: Exception) -> type[RetryLater] | type[TradeRefused] | type[StateUnknown]:
+    # ccxt raises these for an answer of the venue's, or before anything is sent; no HTTP status and no lost answer becomes one of them.
+    if isinstance(error, (ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt.InvalidNonce)):
         return RetryLater
     refused = (
         ccxt.AuthenticationError,
@@ -142,10 +119,10 @@ def _by_type(error: Exception, spoken: bool) -> type[RetryLater] | type[TradeRef
         ccxt.InvalidOrder,
         ccxt.BadRequest,
         ccxt.OperationRejected,
+        ccxt.NotSupported,
+        ccxt.ArgumentsRequired,
     )
-    if isinstance(error, refused) and (spoken or isinstance(error, ccxt.AuthenticationError)):
-        return TradeRefused
-    return StateUnknown
+    return TradeRefused if isinstance(error, refused) else StateUnknown
 
 
 def _never_left(error: BaseException) -> bool:
@@ -169,12 +146,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         pending += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-
-
-def _scrub(text: str, secrets: Sequence[str]) -> str:
-    text = _QUERY.sub(r"\1?...", text)
-    for secret in secrets:
-        if len(secret) >= 4:
-            text = text.replace(secret, "***")
-    text = " ".join(text.split())
-    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 3] + "..."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -16,15 +17,17 @@ from typing import Any, Final
 import pandas as pd
 
 from kracken_tasks.domain.clock import to_ms, to_ns
-from kracken_tasks.domain.market import Balance, Instrument, Quote, Timeframe
+from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, Side, VenueOrder
 from kracken_tasks.errors import BadData, Misconfigured, StateUnknown, TradeRefused
 from kracken_tasks.exchange import kraken_wire as wire
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import as_documented
 from kracken_tasks.exchange.kraken_listing import KrakenListing, quote_asset
 from kracken_tasks.exchange.kraken_orders import order_params
+from kracken_tasks.exchange.rates import Priority, calls_at
+from kracken_tasks.exchange.rates.counters import current_priority
 
 __all__ = ["OHLC_REACH", "KrakenDialect"]
 
@@ -54,7 +57,9 @@ class KrakenDialect:
 
     def now(self) -> datetime:
         with as_documented(self._client.exchange, "Time"):
-            return wire.moment_of(self._client.read_result("publicGetTime")["unixtime"])
+            moment = wire.moment_of(self._client.read_result("publicGetTime")["unixtime"])
+        self._client.ages.tell_time(moment)
+        return moment
 
     def load_instruments(self, *, refresh: bool) -> dict[str, Instrument]:
         return self._listing.instruments(refresh=refresh)
@@ -72,6 +77,11 @@ class KrakenDialect:
                 for pair, row in rows.items()
             }
             return {symbol: told[symbol] for symbol in symbols}
+
+    def order_book(self, symbol: str, depth: int, ts: datetime) -> OrderBook:
+        result = self._client.read_result("publicGetDepth", {"pair": self._listing.pair(symbol), "count": depth})
+        with as_documented(self._client.exchange, "Depth"):
+            return wire.order_book_of(symbol, next(iter(result.values())), ts)
 
     def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> pd.DataFrame:
         asked = {"pair": self._listing.pair(symbol), "interval": timeframe.minutes}
@@ -93,6 +103,14 @@ class KrakenDialect:
             return wire.trades_of(_series(result)), str(result["last"])
 
     # -- private: reading --------------------------------------------------------------------------------------------
+
+    def fees(self, symbols: Sequence[str]) -> dict[str, Fees]:
+        pairs = {self._listing.pair(symbol): symbol for symbol in symbols}
+        if not pairs:
+            return {}
+        told = self._client.read_result("privatePostTradeVolume", {"pair": ",".join(pairs)})
+        with as_documented(self._client.exchange, "TradeVolume"):
+            return {symbol: wire.fees_of(told, pair) for pair, symbol in pairs.items()}
 
     def balances(self) -> dict[str, Balance]:
         rows = self._client.read_result("privatePostBalanceEx")
@@ -180,7 +198,9 @@ class KrakenDialect:
         seen: set[str] = set()
         offset = 0
         while True:
-            result = self._client.read_result(method, {**asked, "ofs": offset})
+            # The first page is a question; whoever reads on exports, and gives way to everybody else.
+            with calls_at(current_priority(Priority.EXPORT)) if offset else nullcontext():
+                result = self._client.read_result(method, {**asked, "ofs": offset})
             with as_documented(self._client.exchange, method):
                 page, count = dict(result[name]), int(result.get("count") or offset + len(result[name]) + 1)
             yield from ((key, row) for key, row in page.items() if key not in seen)
@@ -192,7 +212,11 @@ class KrakenDialect:
 
     def _orders_of(self, rows: Mapping[str, Any], what: str) -> list[VenueOrder]:
         with as_documented(self._client.exchange, what):
-            return [wire.order_of(order_id, row, self._listing.symbol) for order_id, row in rows.items()]
+            orders = [wire.order_of(order_id, row, self._listing.symbol) for order_id, row in rows.items()]
+        for order in orders:
+            if order.status.resting:
+                self._client.ages.saw(order.order_id, self._listing.key(order.symbol), order.opened_at)
+        return orders
 
     def _fills_of(self, rows: Mapping[str, Any], what: str) -> list[Fill]:
         with as_documented(self._client.exchange, what):
@@ -201,8 +225,11 @@ class KrakenDialect:
     # -- private: sending --------------------------------------------------------------------------------------------
 
     def submit(self, request: OrderRequest) -> str:
-        asked = order_params(request, self._listed_pair(request.symbol))
-        result = self._client.send_result("privatePostAddOrder", asked, doing=f"submit {request.client_order_id}")
+        pair = self._listed_pair(request.symbol)
+        priority = Priority.ENTER if request.side is Side.BUY else Priority.PROTECT
+        result = self._client.send_result(
+            "privatePostAddOrder", order_params(request, pair), f"submit {request.client_order_id}", priority
+        )
         ids = result.get("txid") if isinstance(result, dict) else None
         if not isinstance(ids, list) or not ids or not ids[0]:
             raise StateUnknown(
@@ -211,6 +238,7 @@ class KrakenDialect:
                 client_order_id=request.client_order_id,
                 symbol=request.symbol,
             )
+        self._client.ages.saw(str(ids[0]), pair)
         return str(ids[0])
 
     def _listed_pair(self, symbol: str) -> str:

@@ -5,8 +5,9 @@ In: a ``VenueClient``.  Out: instruments, names both ways.  Never: a pair withou
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kracken_tasks.domain.market import Instrument, split_symbol
 from kracken_tasks.errors import Misconfigured, RetryLater
@@ -15,6 +16,8 @@ from kracken_tasks.exchange.dialect import as_documented
 from kracken_tasks.exchange.kraken_wire import instrument_of
 
 __all__ = ["KrakenListing", "quote_asset"]
+
+_DARK: Final = ".d"  # the ending of a dark pool's name, in keys and altnames
 
 
 class KrakenListing:
@@ -25,16 +28,20 @@ class KrakenListing:
         self._instruments: dict[str, Instrument] = {}
         self._pairs: dict[str, str] = {}  # symbol -> AssetPairs key
         self._symbols: dict[str, str] = {}  # AssetPairs key, altname or wsname -> symbol
+        self._loading = threading.Lock()
 
     def instruments(self, *, refresh: bool = False) -> dict[str, Instrument]:
         """What is listed, by symbol; asked once unless ``refresh``.  Raises: RetryLater, BadData."""
         if self._instruments and not refresh:
             return self._instruments
-        markets = self._client.read("load_markets", True)
-        self._must_be_told(markets)
-        with as_documented(self._client.exchange, "AssetPairs"):
-            self._index(markets)
-        return self._instruments
+        with self._loading:
+            if self._instruments and not refresh:
+                return self._instruments  # another thread has just asked
+            markets = self._client.read("load_markets", True)
+            self._must_be_told(markets)
+            with as_documented(self._client.exchange, "AssetPairs"):
+                self._index(markets)
+            return self._instruments
 
     def _must_be_told(self, markets: Mapping[str, Any]) -> None:
         # ccxt takes a web page for an empty list; without the assets' precision every lot step would be wrong in silence.
@@ -49,12 +56,12 @@ class KrakenListing:
         listed, pairs, symbols = {}, {}, {}
         for symbol, market in markets.items():
             pair = market["info"]
-            if not _is_spot_symbol(symbol) or "wsname" not in pair:
+            if not _is_spot_symbol(symbol) or "wsname" not in pair or pair["altname"].endswith(_DARK):
                 continue  # dark pools and synthetic pairs have no public name
             listed[symbol] = instrument_of(self._client.exchange, symbol, pair, self._decimals(market["base"]))
             pairs[symbol] = market["id"]
             symbols.update(dict.fromkeys((market["id"], pair["altname"], pair["wsname"]), symbol))
-        self._instruments, self._pairs, self._symbols = listed, pairs, symbols
+        self._pairs, self._symbols, self._instruments = pairs, symbols, listed  # what others look at first comes last
 
     def _decimals(self, asset: str) -> int | None:
         currency = self._client.api.currencies.get(asset) or {}
@@ -73,6 +80,10 @@ class KrakenListing:
                 listed=len(self._pairs),
             )
         return pair
+
+    def key(self, symbol: str) -> str:
+        """The AssetPairs key where there is one, else the symbol itself: a name for counting by."""
+        return self._pairs.get(symbol, symbol)
 
     def symbol(self, pair: str) -> str:
         """The unified symbol of a key, altname or wsname; a pair that is listed no more keeps Kraken's name."""

@@ -17,7 +17,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from kracken_tasks.domain.market import CANDLE_COLUMNS, TRADE_COLUMNS, Balance, CandleSource, Instrument, Quote
+from kracken_tasks.domain.market import (
+    CANDLE_COLUMNS,
+    TRADE_COLUMNS,
+    Balance,
+    CandleSource,
+    Fees,
+    Instrument,
+    MarketStatus,
+    OrderBook,
+    Quote,
+)
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderStatus, Side, VenueOrder
 
@@ -25,12 +35,15 @@ __all__ = [
     "as_booked",
     "balance_of",
     "candles_of",
+    "fees_of",
     "fill_of",
     "instrument_of",
     "moment_of",
     "movement_of",
+    "order_book_of",
     "order_of",
     "quote_of",
+    "status_of",
     "trades_of",
     "without_lines",
 ]
@@ -77,13 +90,31 @@ def instrument_of(exchange: str, symbol: str, pair: Row, base_decimals: int | No
         min_cost=as_decimal(str(pair.get("costmin") or 0)),
         maker_fee=_first_tier(pair.get("fees_maker") or pair.get("fees")),
         taker_fee=_first_tier(pair.get("fees")),
-        status=str(pair.get("status") or "online"),
+        status=status_of(str(pair.get("status") or "online")),
     )
 
 
 def quote_of(symbol: str, row: Row, ts: datetime) -> Quote:
     """A Ticker row: first fields of ask, bid and last trade."""
     return Quote(symbol=symbol, bid=float(row["b"][0]), ask=float(row["a"][0]), last=float(row["c"][0]), ts=ts)
+
+
+def status_of(word: str) -> str:
+    """Kraken's word for a market's status as ``MarketStatus``; a word nobody knows stays as it is, and is not ``online``."""
+    return MarketStatus(word) if word in set(MarketStatus) else word
+
+
+def order_book_of(symbol: str, row: Row, ts: datetime) -> OrderBook:
+    """A Depth answer: [price, volume, time] a level, best first."""
+    sides = [tuple((float(level[0]), float(level[1])) for level in row[side]) for side in ("bids", "asks")]
+    return OrderBook(symbol, sides[0], sides[1], ts)
+
+
+def fees_of(told: Row, pair: str) -> Fees:
+    """What TradeVolume says of one pair, in percent there."""
+    taker = as_decimal(str(told["fees"][pair]["fee"])) / 100
+    maker = (told.get("fees_maker") or {}).get(pair)
+    return Fees(maker=taker if maker is None else as_decimal(str(maker["fee"])) / 100, taker=taker)
 
 
 def candles_of(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""One nonce, one lane and one budget per API key: numbers that only rise, calls that arrive in the order they were signed.
+"""One nonce and one lane per API key: numbers that only rise, calls that arrive in the order they were signed.
 
 Kraken refuses a nonce that is not above the key's last one, and repeated refusals lock the key out; two clients on one key in one
 process therefore share a gate.  Milliseconds, as ccxt counts them: a key once used with a finer unit would be dead for a coarser one.
@@ -11,17 +11,17 @@ import hashlib
 import threading
 from weakref import WeakValueDictionary
 
-from kracken_tasks.exchange.budget import CallBudget
+from kracken_tasks.exchange.rates import RateBudget
 
-__all__ = ["KeyGate", "gate_for"]
+__all__ = ["KeyGate", "gate_for", "key_mark"]
 
 
 class KeyGate:
-    """The lane of one key: hold ``lane`` from signing to answer; ``next_nonce`` inside it, ``budget`` before it."""
+    """The lane of one key: hold ``lane`` from signing to answer; ``next_nonce`` inside it.  ``budget`` serves who brings none."""
 
     def __init__(self) -> None:
         self.lane = threading.RLock()
-        self.budget = CallBudget()
+        self.budget = RateBudget()
         self._last = 0
 
     def next_nonce(self, clock_ms: int) -> int:
@@ -36,11 +36,16 @@ _GATES: WeakValueDictionary[str, KeyGate] = WeakValueDictionary()
 _GATES_LOCK = threading.Lock()
 
 
+def key_mark(exchange: str, api_key: str) -> str:
+    """A name for a key that does not tell it: the same in every process."""
+    return hashlib.sha256(f"{exchange}\0{api_key}".encode()).hexdigest()
+
+
 def gate_for(exchange: str, api_key: str | None) -> KeyGate:
     """The gate shared by every client of this key in this process; a client without a key gets its own."""
     if not api_key:
         return KeyGate()
-    name = hashlib.sha256(f"{exchange}\0{api_key}".encode()).hexdigest()
+    name = key_mark(exchange, api_key)
     with _GATES_LOCK:
         gate = _GATES.get(name)
         if gate is None:

@@ -6,6 +6,7 @@ by name instead of imitated; vwap and trade counts are unknown here.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +21,10 @@ from kracken_tasks.domain.market import (
     TRADE_COLUMNS,
     Balance,
     CandleSource,
+    Fees,
     Instrument,
+    MarketStatus,
+    OrderBook,
     Quote,
     Timeframe,
 )
@@ -29,6 +33,7 @@ from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderReq
 from kracken_tasks.errors import Misconfigured, RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import as_documented
+from kracken_tasks.exchange.rates import Priority
 
 __all__ = ["UnifiedDialect"]
 
@@ -50,6 +55,7 @@ class UnifiedDialect:
     def __init__(self, client: VenueClient) -> None:
         self._client = client
         self._instruments: dict[str, Instrument] = {}
+        self._loading = threading.Lock()
         offered = client.api.timeframes or {}
         self.ohlc_reaches: Mapping[Timeframe, int | None] = {f: None for f in Timeframe if f.value in offered}
 
@@ -66,7 +72,11 @@ class UnifiedDialect:
         return from_ms(int(ms))
 
     def load_instruments(self, *, refresh: bool) -> dict[str, Instrument]:
-        if not self._instruments or refresh:
+        if self._instruments and not refresh:
+            return self._instruments
+        with self._loading:
+            if self._instruments and not refresh:
+                return self._instruments  # another thread has just asked
             markets = self._client.read("load_markets", True)
             with as_documented(self._client.exchange, "markets"):
                 self._instruments = {
@@ -74,7 +84,7 @@ class UnifiedDialect:
                     for symbol, market in markets.items()
                     if market.get("spot") and "/" in symbol and ":" not in symbol and market["precision"]["price"]
                 }
-        return self._instruments
+            return self._instruments
 
     def _listed(self, symbol: str) -> str:
         if symbol not in self.load_instruments(refresh=False):
@@ -93,6 +103,15 @@ class UnifiedDialect:
         with as_documented(self._client.exchange, "tickers"):
             return {symbol: _quote_of(symbol, told[symbol], ts) for symbol in symbols}
 
+    def order_book(self, symbol: str, depth: int, ts: datetime) -> OrderBook:
+        told = self._client.read("fetch_order_book", self._listed(symbol), depth)
+        with as_documented(self._client.exchange, "order book"):
+            stamp = from_ms(int(told["timestamp"])) if told.get("timestamp") else ts
+            sides = [
+                tuple((float(level[0]), float(level[1])) for level in told[side][:depth]) for side in ("bids", "asks")
+            ]
+            return OrderBook(symbol, sides[0], sides[1], stamp)
+
     def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> pd.DataFrame:
         asked = None if since is None else to_ms(since)
         rows = self._client.read("fetch_ohlcv", self._listed(symbol), timeframe.value, asked)
@@ -109,6 +128,21 @@ class UnifiedDialect:
             frame = _trades_of(rows)
         newest = int(rows[-1]["timestamp"]) if rows else (start or 0)
         return frame, str(newest)
+
+    def fees(self, symbols: Sequence[str]) -> dict[str, Fees]:
+        has = self._client.api.has
+        if not has.get("fetchTradingFee") and not has.get("fetchTradingFees"):
+            raise Misconfigured(f"{self._client.exchange} does not tell an account's fees", venue=self._client.exchange)
+        listed = [self._listed(symbol) for symbol in symbols]
+        if has.get("fetchTradingFees"):
+            told = self._client.read("fetch_trading_fees")
+        else:
+            told = {symbol: self._client.read("fetch_trading_fee", symbol) for symbol in listed}
+        with as_documented(self._client.exchange, "trading fees"):
+            return {
+                symbol: Fees(as_decimal(str(told[symbol]["maker"])), as_decimal(str(told[symbol]["taker"])))
+                for symbol in listed
+            }
 
     def balances(self) -> dict[str, Balance]:
         told = self._client.read("fetch_balance")
@@ -128,7 +162,10 @@ class UnifiedDialect:
         price = None if request.limit_price is None else plain(request.limit_price)
         doing = f"submit {request.client_order_id}"
         side, kind, amount = request.side.value, request.kind.value, plain(request.amount)
-        answer = self._client.send("create_order", request.symbol, kind, side, amount, price, params, doing=doing)
+        priority = Priority.ENTER if request.side is Side.BUY else Priority.PROTECT
+        answer = self._client.send(
+            "create_order", request.symbol, kind, side, amount, price, params, doing=doing, priority=priority
+        )
         order_id = answer.get("id") if isinstance(answer, dict) else None
         if not order_id:
             raise StateUnknown(
@@ -232,7 +269,7 @@ def _instrument_of(exchange: str, market: Mapping[str, Any]) -> Instrument:
         min_cost=as_decimal(str((limits.get("cost") or {}).get("min") or 0)),
         maker_fee=as_decimal(str(market.get("maker") or 0)),
         taker_fee=as_decimal(str(market.get("taker") or 0)),
-        status="offline" if market.get("active") is False else "online",
+        status=MarketStatus.OFFLINE if market.get("active") is False else MarketStatus.ONLINE,
     )
 
 

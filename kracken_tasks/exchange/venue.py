@@ -17,12 +17,15 @@ from typing import Any, Final
 
 import pandas as pd
 
-from kracken_tasks.domain.market import Balance, Instrument, Quote, Timeframe
+from kracken_tasks.domain.clock import monotonic_seconds
+from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
-from kracken_tasks.errors import Misconfigured
+from kracken_tasks.errors import Misconfigured, TradeRefused
+from kracken_tasks.exchange.admission import why_not
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import Dialect
 from kracken_tasks.exchange.kraken import KrakenDialect
+from kracken_tasks.exchange.rates import RateBudget
 from kracken_tasks.exchange.unified import UnifiedDialect
 from kracken_tasks.exchange.venue_clock import VenueClock
 
@@ -30,6 +33,7 @@ __all__ = ["CcxtVenue"]
 
 # Venues spoken natively; every other one goes through ccxt's unified methods.
 _DIALECTS: Final[Mapping[str, Callable[[VenueClient], Dialect]]] = {"kraken": KrakenDialect}
+_LISTING_KEEPS_SECONDS: Final = 60.0
 _BOOKED_ELSEWHERE: Final = "trade"  # ledger lines of fills, which ``fills`` tells in full
 
 
@@ -43,13 +47,20 @@ class CcxtVenue:
         *,
         timeout_seconds: float = 10.0,
         clock_keeps_seconds: float = 60.0,
+        budget: RateBudget | None = None,
+        tier: str | None = None,
     ) -> None:
         """``clock_keeps_seconds``: how long the venue's time, once asked, is carried on by this machine's steady clock; 0 asks every time.
 
-        Raises: Misconfigured for an exchange ccxt does not know.  Makes no call.
+        ``budget``: the rate budget shared with others; None: with the venues of the same key in this process.  ``tier``: Kraken's name of
+        the account's verification (starter, intermediate, pro); None: starter, or the pace that ``rateLimit`` in the options sets.
+        Raises: Misconfigured for an exchange ccxt does not know, or an unknown tier.  Makes no call.
         """
-        client = VenueClient(exchange, options or {}, timeout_seconds)
+        client = self._client = VenueClient(exchange, options or {}, timeout_seconds, budget, tier)
         self._dialect: Dialect = _DIALECTS.get(exchange, UnifiedDialect)(client)
+        self._asked_anew = (
+            -_LISTING_KEEPS_SECONDS
+        )  # when the listing was last asked again before a refusal (steady clock)
         self._exchange = exchange
         self._clock = VenueClock(self._dialect.now, clock_keeps_seconds)
 
@@ -65,6 +76,20 @@ class CcxtVenue:
         """Whether an order can carry the stop that the venue places when it fills."""
         return self._dialect.conditional_close
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the private half can be used."""
+        return self._client.has_key
+
+    @property
+    def is_local(self) -> bool:
+        """Whether orders go to this machine, so that none can reach a real market."""
+        return self._client.is_local
+
+    def close(self) -> None:
+        """Let go of the connections; a later call opens new ones."""
+        self._client.close()
+
     # -- public ------------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
@@ -74,7 +99,7 @@ class CcxtVenue:
     def instruments(self, *, refresh: bool = False) -> Mapping[str, Instrument]:
         """What is listed, by symbol, halted pairs included; loaded once unless ``refresh``.
 
-        Fees are those of an account without volume.
+        Fees are those of an account without volume; ``fees`` tells the account's own.
         """
         return MappingProxyType(self._dialect.load_instruments(refresh=refresh))
 
@@ -86,6 +111,10 @@ class CcxtVenue:
         """
         asked = list(dict.fromkeys(symbols))
         return self._dialect.quotes(asked, self.now()) if asked else {}
+
+    def order_book(self, symbol: str, depth: int = 10) -> OrderBook:
+        """The best ``depth`` levels of both sides.  Raises: as ``quotes``."""
+        return self._dialect.order_book(symbol, depth, self.now())
 
     def ohlc_reach(self, timeframe: Timeframe) -> int | None:
         """See ``MarketData``."""
@@ -113,6 +142,10 @@ class CcxtVenue:
     def balances(self) -> dict[str, Balance]:
         """Every asset the venue lists for the account; earn variants (``BTC.F``) stand beside the coin, they are not tradable."""
         return self._dialect.balances()
+
+    def fees(self, symbols: Iterable[str]) -> dict[str, Fees]:
+        """What this account pays, by its own volume.  Raises: Misconfigured without a key, or where the venue does not tell."""
+        return self._dialect.fees(list(dict.fromkeys(symbols)))
 
     def open_orders(self) -> list[VenueOrder]:
         return self._dialect.open_orders()
@@ -153,9 +186,26 @@ class CcxtVenue:
         """Send an order; returns the venue's id.
 
         Raises: TradeRefused (it surely does not exist), RetryLater (it surely did not arrive), StateUnknown (look it up by its client
-        order id), Misconfigured (no key).
+        order id), Misconfigured (no key).  What the venue's own listing speaks against (status, minimums, steps) is refused here.
         """
+        if self._client.has_key:
+            self._must_be_admitted(request)
         return self._dialect.submit(request)
+
+    def _must_be_admitted(self, request: OrderRequest) -> None:
+        listed = self._dialect.load_instruments(refresh=False).get(request.symbol)
+        reason = None if listed is None else why_not(listed, request)
+        if reason is not None and monotonic_seconds() - self._asked_anew >= _LISTING_KEEPS_SECONDS:
+            # A long-lived process may look at an old listing: before a no, it is asked again.
+            self._asked_anew = monotonic_seconds()
+            listed = self._dialect.load_instruments(refresh=True).get(request.symbol)
+            reason = None if listed is None else why_not(listed, request)
+        if reason is not None:
+            raise TradeRefused(
+                f"{self._exchange} would not take the order: {reason}",
+                venue=self._exchange, symbol=request.symbol, client_order_id=request.client_order_id, reason=reason,
+                status=None if listed is None else str(listed.status),
+            )  # fmt: skip
 
     def cancel(self, order_id: str) -> None:
         """Cancel; an order that is unknown or gone already is no error.  Raises as ``submit``."""

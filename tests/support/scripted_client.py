@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+from kracken_tasks.exchange.rates import Priority
+
 __all__ = ["ScriptedClient"]
 
 Answer = Any | Callable[..., Any]
@@ -21,6 +23,7 @@ class ScriptedClient:
         self.has_key = True
         self.api = SimpleNamespace(timeframes={"1m": "1m", "1h": "1h"}, has=dict(has or {"fetchTime": True}))
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.priorities: list[Priority] = []
         self._answers = dict(answers)
 
     def read(self, method: str, *args: Any) -> Any:
@@ -28,5 +31,6 @@ class ScriptedClient:
         answer = self._answers[method]
         return answer(*args) if callable(answer) else answer
 
-    def send(self, method: str, *args: Any, doing: str = "") -> Any:
+    def send(self, method: str, *args: Any, doing: str = "", priority: Priority = Priority.PROTECT) -> Any:
+        self.priorities.append(priority)
         return self.read(method, *args)

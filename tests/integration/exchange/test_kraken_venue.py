@@ -209,12 +209,14 @@ def test_an_id_the_venue_never_gave_is_absent_and_canceling_it_is_no_error(venue
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"amount": Decimal("0.00000001")}, "minimum"),
         ({"amount": Decimal("900")}, "Insufficient funds"),
-        ({"limit_price": Decimal("50000.123")}, "Tick size"),
         ({"deadline": START - timedelta(seconds=5)}, "Deadline"),
         ({"deadline": START + timedelta(minutes=5)}, "deadline"),
         ({"client_order_id": "x" * 40}, "cl_ord_id"),
+        # What its listing speaks against is not even sent.
+        ({"amount": Decimal("0.00000001")}, "below the minimum"),
+        ({"amount": Decimal("0.010000005")}, "no multiple of 0.00000001 BTC"),
+        ({"limit_price": Decimal("50000.123")}, "no multiple of 0.1 USD"),
     ],
 )
 def test_a_clear_no_is_a_refusal_in_the_venues_words_and_leaves_nothing(
