@@ -70,10 +70,11 @@ def elsewhere_of(closes: Mapping[str, pd.Series[float]]) -> Elsewhere | None:
         return None
     table = table.sort_index()
     prices = table.to_numpy(np.float64)
-    with np.errstate(invalid="ignore"):
-        spread = np.nanmax(prices, axis=1) / np.nanmin(prices, axis=1)
     ts = pd.DatetimeIndex(table.index).as_unit("us").asi8
-    return Elsewhere(ts, np.nanmedian(prices, axis=1), np.isfinite(prices).sum(axis=1), spread)
+    return Elsewhere(
+        ts, np.nanmedian(prices, axis=1), np.nanmin(prices, axis=1), np.nanmax(prices, axis=1),
+        np.isfinite(prices).sum(axis=1),
+    )  # fmt: skip
 
 
 def _asked_to(known: Known, staged: StagedSeries, now: datetime) -> datetime:

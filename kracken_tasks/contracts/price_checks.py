@@ -75,7 +75,7 @@ def misprint(rows: Rows, facts: Facts, params: Params) -> Hits:
         single = ((up > bound) | (down > bound)) & (np.abs(earlier - later) <= agree)
     mask = np.zeros(len(rows), bool)
     mask[np.flatnonzero(single) + 1 - len(before)] = True
-    largest = float(np.exp(np.fmax(up, down)[single].max())) if single.any() else 1.0
+    largest = _largest(np.fmax(up, down), single)
     return hits(
         mask,
         f"stood off by a factor of up to {largest:.3g} from the rows before and after, which agree with each other",
@@ -94,7 +94,7 @@ def odd_print(trades: Trades, facts: Facts, params: Params) -> Hits:
     with np.errstate(invalid="ignore"):
         off = np.abs(price[len(before) :] - usual)
         mask = off > float(np.log(params["factor"]))
-    largest = float(np.exp(off[mask].max())) if mask.any() else 1.0
+    largest = _largest(off, mask)
     return hits(mask, f"had a price off by a factor of up to {largest:.3g} from the trades around")
 
 
@@ -105,7 +105,7 @@ def wick(candles: Candles, facts: Facts, params: Params) -> Hits:
         below = np.log(np.minimum(candles.open, candles.close) / candles.low)
         reach = np.fmax(above, below)
         long = reach > float(np.log(params["factor"]))
-    largest = float(np.exp(reach[long].max())) if long.any() else 1.0
+    largest = _largest(reach, long)
     return hits(long, f"reached beyond open and close by a factor of up to {largest:.3g}")
 
 
@@ -138,22 +138,27 @@ def volume_unit(rows: Candles | Trades, facts: Facts, params: Params) -> Hits:
 
 
 def far_from_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
-    """The close is within ``factor`` of the median of other venues' closes of the same window."""
+    """The close is within ``factor`` of at least one other venue's close of the same window."""
     if facts.elsewhere is None:
         return no_hits(candles)
-    median, venues, _ = facts.elsewhere.at(candles.ts)
-    return _off_by(candles, median, venues > 0, params, "differed by a factor of up to {:.3g} from the other venues")
+    others = facts.elsewhere.at(candles.ts)
+    off = _outside(candles.close, others.low, others.high)
+    far = off > float(np.log(params["factor"]))
+    return hits(far, f"differed by a factor of up to {_largest(off, far):.3g} from every other venue")
 
 
 def against_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
     """The close is not ``factor`` away from at least ``venues`` other venues that agree with each other (within ``agree``)."""
     if facts.elsewhere is None:
         return no_hits(candles)
-    median, venues, spread = facts.elsewhere.at(candles.ts)
+    others = facts.elsewhere.at(candles.ts)
     with np.errstate(invalid="ignore"):
-        sure = (venues >= int(params["venues"])) & (spread <= float(params["agree"]))
-    return _off_by(
-        candles, median, sure, params, "were disproved by other venues, which agree: off by a factor of up to {:.3g}"
+        sure = (others.venues >= int(params["venues"])) & (others.high <= others.low * float(params["agree"]))
+    off = _outside(candles.close, others.median, others.median)
+    wrong = sure & (off > float(np.log(params["factor"])))
+    return hits(
+        wrong,
+        f"had a close that other venues, which agree, disprove: off by a factor of up to {_largest(off, wrong):.3g}",
     )
 
 
@@ -193,15 +198,19 @@ def _moves(before: Floats, price: Floats, params: Params) -> tuple[Floats, float
 def _jumped(size: Floats, bound: float) -> Hits:
     with np.errstate(invalid="ignore"):
         mask: Mask = np.isfinite(size) & (size > bound)
-    largest = float(np.exp(size[mask].max())) if mask.any() else 1.0
+    largest = _largest(size, mask)
     return hits(mask, f"moved in price by a factor of up to {largest:.3g} at once")
 
 
-def _off_by(candles: Candles, median: Floats, sure: Mask, params: Params, says: str) -> Hits:
+def _outside(price: Floats, low: Floats, high: Floats) -> Floats:
+    """How far (in logs) a price lies outside a range; 0 inside it and where nothing is known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        off = np.abs(np.log(candles.close / median))
-        mask = sure & (off > float(np.log(params["factor"])))
-    return hits(mask, says.format(float(np.exp(off[mask].max())) if mask.any() else 1.0))
+        return np.fmax(np.fmax(np.log(price / high), np.log(low / price)), 0.0)
+
+
+def _largest(logs: Floats, among: Mask) -> float:
+    """The largest of some factors, 1 if there is none."""
+    return float(np.exp(logs[among].max())) if among.any() else 1.0
 
 
 def _returns_on_one_grid(candles: Candles, elsewhere: Elsewhere, step: int) -> tuple[Floats, Floats]:

@@ -158,28 +158,26 @@ def dataset_of(key: SeriesKey | TapeKey) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elsewhere:
-    """What other venues said of the same symbol and width.  Shapes: all [M], sorted by ``ts``.
+    """What other venues said of the same symbol and width.  Shapes: all [M].
 
-    ``median`` of their closes, ``venues`` how many had one, ``spread`` the highest over the lowest of them.
+    ``ts`` sorted; ``median``, ``low`` and ``high`` of their closes; ``venues`` how many had one.
     """
 
     ts: Times
     median: Floats
+    low: Floats
+    high: Floats
     venues: NDArray[np.int64]
-    spread: Floats
 
-    def at(self, ts: Times) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """Median (NaN where nobody traded), venues and spread at each of ``ts``."""
+    def at(self, ts: Times) -> Elsewhere:
+        """The same at each of ``ts``: NaN, and no venues, where nobody traded."""
         if not len(self.ts):
             unknown = np.full(len(ts), np.nan)
-            return unknown, np.zeros(len(ts), np.int64), unknown
+            return Elsewhere(ts, unknown, unknown, unknown, np.zeros(len(ts), np.int64))
         places = np.minimum(np.searchsorted(self.ts, ts), len(self.ts) - 1)
         same = self.ts[places] == ts
-        return (
-            np.where(same, self.median[places], np.nan),
-            np.where(same, self.venues[places], 0),
-            np.where(same, self.spread[places], np.nan),
-        )
+        median, low, high = (np.where(same, line[places], np.nan) for line in (self.median, self.low, self.high))
+        return Elsewhere(ts, median, low, high, np.where(same, self.venues[places], 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from kracken_tasks.contracts import check_batch, row_findings
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.lake.lake import Lake
 from kracken_tasks.lake.store import LocalStore
 from tests.support.candle_frames import BTC, ETH, START, candle_frame, commit_frame, hours, stage_frame
+from tests.support.contract_frames import KEYS, later, quotes_frame, trades_frame
 
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
 ROWS = 40
@@ -108,3 +110,62 @@ def test_the_verdict_names_the_contract_and_the_batch(lake: Lake) -> None:
     assert first == second
     assert first.contract.startswith("candles.v1@")
     assert judge(lake, candle_frame(ROWS, seed=3)).batch_hash != first.batch_hash
+
+
+def test_candles_and_tapes_of_one_batch_are_judged_each_by_its_own_contract(lake: Lake) -> None:
+    trades, quotes = trades_frame(), quotes_frame()
+    trades.loc[7, "price"], quotes.loc[7, "bid"] = -1.0, 200.0
+    staged = (
+        stage_frame(lake, BTC, candle_frame(ROWS)),
+        lake.stage(KEYS["trades"], trades, asked_from=START, asked_to=later(600), source="stream"),
+        lake.stage(KEYS["quotes"], quotes, asked_from=START, asked_to=later(600), source="stream"),
+    )
+    verdict = check_batch(lake, StagedBatch(staged), now=NOW, contracts_dir=CONTRACTS)
+    assert [(one.key, one.rule) for one in verdict.findings] == [
+        (KEYS["trades"], "prices_positive"), (KEYS["quotes"], "not_crossed"),
+    ]  # fmt: skip
+    assert [name.split("@")[0] for name in verdict.contract.split(", ")] == ["candles.v1", "quotes.v1", "trades.v1"]
+    assert [(one.key, one.rows) for one in verdict.accepted] == [
+        (BTC, ROWS),
+        (KEYS["trades"], 59),
+        (KEYS["quotes"], 59),
+    ]
+    lake.commit(verdict, known_at=NOW)
+    snap = lake.snapshot()
+    assert len(snap.tape(TapeKey("kraken", "BTC/USD", Tape.TRADES))) == 59
+    assert lake.sql("SELECT rule, price FROM quarantine WHERE tape = 'trades'").to_numpy().tolist() == [
+        ["prices_positive", -1.0]
+    ]
+
+
+def test_a_missing_trade_is_seen_across_the_seam_between_two_commits(lake: Lake) -> None:
+    whole = trades_frame(100)
+    for part in (whole.iloc[:50], whole.iloc[51:]):
+        start, end = part["ts"].iloc[0].to_pydatetime(), part["ts"].iloc[-1].to_pydatetime()
+        staged = lake.stage(KEYS["trades"], part, asked_from=start, asked_to=end, source="stream")
+        verdict = check_batch(lake, StagedBatch((staged,)), now=later(1000), contracts_dir=CONTRACTS)
+        lake.commit(verdict, known_at=later(1000))
+    (finding,) = verdict.findings
+    assert (finding.rule, finding.first_ts) == ("id_gaps", later(510))
+    assert "1 trades are missing" in finding.detail
+
+
+def test_other_venues_in_the_batch_and_in_the_lake_disprove_a_price(lake: Lake) -> None:
+    binance, bitstamp = (SeriesKey(venue, "BTC/USD", Timeframe.H1) for venue in ("binance", "bitstamp"))
+    commit_frame(lake, binance, candle_frame(ROWS))
+    wrong = candle_frame(ROWS)
+    wrong.loc[7, ["open", "high", "low", "close", "vwap"]] *= 1.6
+    staged = (stage_frame(lake, BTC, wrong), stage_frame(lake, bitstamp, candle_frame(ROWS)))
+    verdict = check_batch(lake, StagedBatch(staged), now=NOW, contracts_dir=CONTRACTS)
+    assert [(one.key, one.rule, one.rows) for one in verdict.findings] == [(BTC, "against_venues", 1)]
+
+
+def test_findings_are_kept_with_their_reason_and_can_be_asked_for_in_sql(lake: Lake) -> None:
+    frame = candle_frame(ROWS)
+    frame.loc[7, "volume"] = -1.0
+    lake.commit(judge(lake, frame), known_at=NOW)
+    (kept,) = lake.snapshot().findings(BTC)
+    assert kept.why == "Nobody trades less than nothing."
+    row = lake.sql("SELECT rule, why, contract, sample FROM findings").iloc[0]
+    assert (row["rule"], row["why"], row["contract"]) == (kept.rule, kept.why, kept.contract)
+    assert list(row["sample"]) == list(kept.sample)
