@@ -6,12 +6,20 @@ In: a ``MarketData``, a ``Plan``, the venue's time.  Out: ``Fetched``.  Never: a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import pandas as pd
 
-from kracken_tasks.candles.frames import candle_frame, closed_only, empty_candles, join_candles, off_grid, within
+from kracken_tasks.candles.frames import (
+    candle_frame,
+    closed_only,
+    empty_candles,
+    join_candles,
+    off_grid,
+    traded_only,
+    within,
+)
 from kracken_tasks.candles.windows import GapCause, Plan, UnreachableGap, Window
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.errors import BadData
@@ -28,14 +36,18 @@ _MOST_PAGES: Final = 10_000
 class Fetched:
     """What came of a plan.
 
-    ``frame``: closed candles inside the plan's windows, oldest first.  ``gaps``: what could not be had, the plan's own among it.
-    ``covered``: the windows the venue did answer for; a candle absent there had no trades.
+    ``frame``: closed candles inside the plan's windows, oldest first; flat rows without trades are no candles.  ``gaps``: what could
+    not be had, the plan's own among it.  ``covered``: the windows the venue did answer for; a candle absent there had no trades, if
+    it opens before ``told_until``, the close of the newest closed row (None: no row): a later one may still be on its way.
+    ``trades_a_day``: as the answer's own counts tell, None where they do not.
     """
 
     frame: pd.DataFrame
     gaps: tuple[UnreachableGap, ...]
     covered: tuple[Window, ...]
     calls: int
+    told_until: datetime | None = None
+    trades_a_day: float | None = None
 
 
 def fetch(client: MarketData, plan: Plan, now: datetime) -> Fetched:
@@ -57,8 +69,17 @@ def fetch(client: MarketData, plan: Plan, now: datetime) -> Fetched:
     )
     covered = tuple(Window(max(w.start, reached), w.end) for w in plan.windows if w.end > reached)
     closed = closed_only(rows, plan.key.timeframe, now)
-    kept = join_candles(within(closed, window.start, window.end) for window in plan.windows)
-    return Fetched(kept, (*plan.unreachable, *late), covered, len(pages))
+    told_until = closed["ts"].iloc[-1].to_pydatetime() + plan.key.timeframe.delta if len(closed) else None
+    traded, _ = traded_only(closed)
+    kept = join_candles(within(traded, window.start, window.end) for window in plan.windows)
+    return Fetched(kept, (*plan.unreachable, *late), covered, len(pages), told_until, _busyness(closed, plan))
+
+
+def _busyness(closed: pd.DataFrame, plan: Plan) -> float | None:
+    if closed.empty or closed["trades"].isna().any():
+        return None
+    days = (closed["ts"].iloc[-1] + plan.key.timeframe.delta - closed["ts"].iloc[0]) / timedelta(days=1)
+    return float(closed["trades"].sum()) / float(days)
 
 
 def _pages(client: MarketData, plan: Plan, span: Window) -> list[pd.DataFrame]:

@@ -8,27 +8,60 @@ Flows run the same steps one by one (``candles/tasks.py`` and its neighbours); c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import pandas as pd
 
-from kracken_tasks.candles.fetch import fetch
+from kracken_tasks.candles.aggregate import aggregate, base_for
+from kracken_tasks.candles.fetch import Fetched, fetch
 from kracken_tasks.candles.files import ImportSource, read_all
+from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.names import FileKind
-from kracken_tasks.candles.windows import UnreachableGap, plan
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.candles.sources import Offers, Source, choose_sources, fill_command, trades_reach_back
+from kracken_tasks.candles.spool import MemorySpool
+from kracken_tasks.candles.staging import stage_known
+from kracken_tasks.candles.trade_pages import Patience, read_trades
+from kracken_tasks.candles.windows import UnreachableGap, Window, plan
+from kracken_tasks.domain.market import CandleSource, Instrument, SeriesKey, Timeframe
 from kracken_tasks.domain.refs import CommitRef, StagedBatch, StagedSeries, Verdict
-from kracken_tasks.errors import BadData
+from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.lake import Lake
 
-__all__ = ["Arrived", "Judge", "batch_of", "import_sources", "ingest", "stage_frame", "stage_missing"]
+__all__ = [
+    "REBUILD_CALLS", "Arrived", "Judge",
+    "PriceDecimals", "batch_of", "import_sources", "ingest", "offered_base", "stage_frame", "stage_missing",
+    "unknown_decimals",
+]  # fmt: skip
 
 # Asks the contract about a batch at a moment of market time.
 Judge = Callable[[StagedBatch, datetime], Verdict]
+
+# How many decimals a venue prints a symbol's prices with; None where nobody knows.
+PriceDecimals = Callable[[str], int | None]
+
+
+def unknown_decimals(symbol: str) -> int | None:
+    """Average prices are kept whole."""
+    return None
+
+
+def decimals_from(listing: Callable[[], Mapping[str, Instrument]]) -> PriceDecimals:
+    """As a venue's listing tells; ``listing`` is asked when the first average price is made."""
+
+    def decimals(symbol: str) -> int | None:
+        listed = listing().get(symbol)
+        return None if listed is None else max(0, -int(listed.price_tick.normalize().as_tuple().exponent))
+
+    return decimals
+
+
+# How many calls ingestion may spend on the trades of one series: half a minute at Kraken's pace.
+REBUILD_CALLS: Final = 25
 
 # What is asked for where the source has no bound and nobody says where to begin.
 _DEFAULT_CANDLES: Final = 720
@@ -36,32 +69,107 @@ _DEFAULT_CANDLES: Final = 720
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """One series as it came: staged rows (None: nothing new) and what the source could not give."""
+    """One series as it came: staged rows and claims (none: nothing new), and what could not be had."""
 
     key: SeriesKey
-    staged: StagedSeries | None
+    staged: tuple[StagedSeries, ...]
     gaps: tuple[UnreachableGap, ...]
 
+    @property
+    def rows(self) -> int:
+        return sum(one.rows for one in self.staged)
 
-def stage_missing(lake: Lake, market: MarketData, key: SeriesKey, *, start: datetime | None = None) -> Arrived:
+
+def stage_missing(
+    lake: Lake,
+    market: MarketData,
+    key: SeriesKey,
+    *,
+    start: datetime | None = None,
+    rebuild_calls: int = REBUILD_CALLS,
+    decimals: PriceDecimals = unknown_decimals,
+) -> Arrived:
     """Fetch the closed candles of a series that the lake lacks, and stage them.
 
-    Time: from ``start`` (None: as deep as the source reaches) to the venue's now; the running candle is left out.
+    Time: from ``start`` (None: as deep as the venue's candles reach, or from the newest candle in the lake if that is older) to the
+    venue's now; the running candle is left out.
+    A width the venue does not offer is made of the coarsest one that it does.  What lies beyond the reach of its candles is rebuilt
+    from trades if that takes at most ``rebuild_calls`` calls, else told with the command that would.  ``decimals`` of the venue's
+    prices, asked only where an average price is made here.
     Raises: RetryLater, Misconfigured from the venue; BadData for candles off the grid.
     """
-    now = market.now()
-    reach = market.ohlc_reach(key.timeframe)
+    now, snapshot = market.now(), lake.snapshot()
+    base, reach = offered_base(market, key.timeframe)
     end = key.timeframe.floor(now)
-    asked_from = start or end - ((reach or _DEFAULT_CANDLES) - 1) * key.timeframe.delta
-    missing = lake.snapshot().unfetched(key, asked_from, end)
-    fetched = fetch(market, plan(key, asked_from=asked_from, now=now, missing=missing, reach=reach), now)
-    if fetched.frame.empty:
-        return Arrived(key, None, fetched.gaps)
-    # The answer speaks up to its newest closed candle: a later one may still be on its way.
-    asked_to = fetched.frame["ts"].iloc[-1].to_pydatetime() + key.timeframe.delta
-    covered_from = fetched.covered[0].start if fetched.covered else fetched.frame["ts"].iloc[0].to_pydatetime()
-    staged = lake.stage(key, fetched.frame, asked_from=covered_from, asked_to=asked_to, source="ohlc")
-    return Arrived(key, staged, fetched.gaps)
+    if start is None:
+        reached = key.timeframe.floor(base.floor(now) - ((reach or _DEFAULT_CANDLES) - 1) * base.delta)
+        start = min(reached, snapshot.last_ts(key) or reached)
+    missing = snapshot.unfetched(key, start, end)
+    source = SeriesKey(key.exchange, key.symbol, base)
+    told = fetch(market, plan(source, asked_from=start, now=now, missing=missing, reach=reach), now)
+    frame, known = _as_asked(told, base, key, decimals)
+    staged = stage_known(lake, key, frame, known, CandleSource.OHLC.value)
+    rebuilt: list[StagedSeries] = []
+    gaps: list[UnreachableGap] = []
+    for gap in told.gaps:
+        rows, left = _rebuilt(lake, market, key, gap, told.trades_a_day, rebuild_calls, decimals)
+        rebuilt += rows
+        gaps += left
+    return Arrived(key, (*rebuilt, *staged), tuple(gaps))
+
+
+def offered_base(market: MarketData, timeframe: Timeframe) -> tuple[Timeframe, int | None]:
+    """The width to ask the venue for, and how many it gives: the wanted one, or the coarsest it has that makes it.
+
+    Raises: Misconfigured if it has none.
+    """
+    reaches: dict[Timeframe, int | None] = {}
+    for frame in Timeframe:
+        with contextlib.suppress(Misconfigured):
+            reaches[frame] = market.ohlc_reach(frame)
+    base = timeframe if timeframe in reaches else base_for(timeframe, reaches)
+    if base is None:
+        market.ohlc_reach(timeframe)  # raises, naming what there is
+        raise Misconfigured(f"{market.exchange} has no candles that make {timeframe.value}", allowed=sorted(reaches))
+    return base, reaches[base]
+
+
+def _as_asked(
+    told: Fetched, base: Timeframe, key: SeriesKey, decimals: PriceDecimals
+) -> tuple[pd.DataFrame, list[tuple[datetime, datetime]]]:
+    """Rows of the wanted width, and the spans that the answer spoke for."""
+    until = told.told_until
+    spoken = [(w.start, min(w.end, until)) for w in told.covered if until is not None and w.start < until]
+    if base is not key.timeframe:
+        made = aggregate(told.frame, base, key.timeframe, spoken, decimals(key.symbol))
+        return made.frame, list(made.known)
+    # The answer spoke for what lies between its windows too, which the lake knows already.
+    return told.frame, [(spoken[0][0], spoken[-1][1])] if spoken else []
+
+
+def _rebuilt(
+    lake: Lake, market: MarketData, key: SeriesKey, gap: UnreachableGap, trades_a_day: float | None, most_calls: int,
+    decimals: PriceDecimals,
+) -> tuple[list[StagedSeries], list[UnreachableGap]]:  # fmt: skip
+    """What trades give of a gap that the venue's candles do not reach; or the gap again, saying what would fill it."""
+    start, end = gap.window.start, key.timeframe.floor(gap.window.end)
+    if start >= end:
+        return [], []
+    window = Window(start, end)
+    offers = Offers(None, trades_a_day=trades_a_day, most_calls=most_calls, allowed=frozenset({Source.TRADES}))
+    [leg] = choose_sources(key, [(start, end)], offers)
+    if leg.source is None:
+        why = "; ".join(one for one in leg.passed_over if one.startswith(Source.TRADES))
+        detail = f"{gap.detail} ({why}): {fill_command(key, window)}" if trades_reach_back(key.exchange) else gap.detail
+        return [], [UnreachableGap(key, window, gap.cause, detail)]
+    try:
+        read = read_trades(
+            market, key.symbol, window, MemorySpool(), patience=Patience(tries=1), most_calls=2 * most_calls
+        )
+    except RetryLater as error:  # the next run finds the same hole; what the candles brought need not wait for it
+        return [], [UnreachableGap(key, window, gap.cause, f"{gap.detail} ({error.message})")]
+    frame = candles_from_trades(read.trades, key.timeframe, covered=(start, end), price_decimals=decimals(key.symbol))
+    return stage_known(lake, key, frame, [(start, end)], CandleSource.TRADES.value), []
 
 
 def stage_frame(lake: Lake, key: SeriesKey, frame: pd.DataFrame, source: str, *, complete: bool = True) -> StagedSeries:
@@ -81,7 +189,7 @@ def batch_of(arrived: Iterable[Arrived]) -> StagedBatch:
     A series that was fetched twice counts once, as it came last: told twice, each of its candles would contradict itself.
     """
     newest = {one.key: one.staged for one in arrived if one.staged}
-    return StagedBatch(tuple(newest[key] for key in sorted(newest)))
+    return StagedBatch(tuple(staged for key in sorted(newest) for staged in newest[key]))
 
 
 def ingest(

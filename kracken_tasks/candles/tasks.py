@@ -10,7 +10,7 @@ from prefect import get_run_logger, task
 from prefect.runtime import flow_run
 
 from kracken_tasks import wiring
-from kracken_tasks.candles.ingestion import Arrived, batch_of, stage_missing
+from kracken_tasks.candles.ingestion import Arrived, batch_of, decimals_from, stage_missing
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch
 from kracken_tasks.errors import BadData
@@ -36,9 +36,10 @@ def list_series(
 def fetch_candles(key: SeriesKey, start: datetime | None) -> Arrived:
     """Ask the venue for the closed candles of a series that the lake lacks, and stage them."""
     settings = load_settings()
-    arrived = stage_missing(wiring.lake(settings), wiring.venue(settings, key.exchange), key, start=start)
+    venue = wiring.venue(settings, key.exchange)
+    arrived = stage_missing(wiring.lake(settings), venue, key, start=start, decimals=decimals_from(venue.instruments))
     logger = get_run_logger()
-    logger.info("%s: %d new candles", key, arrived.staged.rows if arrived.staged else 0)
+    logger.info("%s: %d new candles", key, arrived.rows)
     for gap in arrived.gaps:
         logger.warning("%s", gap.detail)
     return arrived

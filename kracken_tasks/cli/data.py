@@ -36,7 +36,7 @@ def ingest(
     start: Annotated[str | None, typer.Option(help="Oldest candle wanted. Default: as deep as the venue gives")] = None,
 ) -> None:
     """Fetch the closed candles the lake lacks, check them, commit them.  Running it again changes nothing."""
-    from kracken_tasks.candles.ingestion import batch_of, stage_missing
+    from kracken_tasks.candles.ingestion import batch_of, decimals_from, stage_missing
 
     settings, oldest = load_settings(), moment(start)
     store, keys = wiring.lake(settings), wiring.series(settings, exchange, symbols, timeframe)
@@ -45,7 +45,8 @@ def ingest(
         bar = progress.add_task("fetching", total=len(keys))
         for key in keys:
             progress.update(bar, description=f"fetching {key}")
-            arrived.append(stage_missing(store, wiring.venue(settings, key.exchange), key, start=oldest))
+            venue = wiring.venue(settings, key.exchange)
+            arrived.append(stage_missing(store, venue, key, start=oldest, decimals=decimals_from(venue.instruments)))
             progress.advance(bar)
         progress.update(bar, description="fetched")
     for gap in (gap for one in arrived for gap in one.gaps):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kracken_tasks.candles.aggregate import aggregate
 from kracken_tasks.candles.fetch import fetch
 from kracken_tasks.candles.frames import join_candles
 from kracken_tasks.candles.from_trades import candles_from_trades
-from kracken_tasks.candles.history import candles_from_history
+from kracken_tasks.candles.lots import exact_sums
+from kracken_tasks.candles.spool import MemorySpool
+from kracken_tasks.candles.trade_pages import read_trades
 from kracken_tasks.candles.windows import Window, plan
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import SeriesKey, Timeframe
@@ -108,15 +113,41 @@ def test_hours_folded_from_five_minutes_equal_hours_from_trades(trades: pd.DataF
 
 
 @settings(deadline=None)
-@given(market(), st.integers(1, 90), st.integers(1, 5))
-def test_history_read_in_pieces_equals_history_read_at_once(trades: pd.DataFrame, page: int, most: int) -> None:
-    # One trade a second, so that a cursor by time loses nothing.
-    trades = trades.drop_duplicates("ts").reset_index(drop=True)
-    venue, window = CandleVenue(trades=trades, now=NOW, page=page), Window(BEGIN, NOW.replace(minute=0))
-    whole = candles_from_history(venue, KEY, window, NOW).frame
-    pieces, start, spent = [], window.start, 0
-    while start is not None and spent < 200:
-        told = candles_from_history(venue, KEY, Window(start, window.end), NOW, most_pages=most + spent)
-        pieces.append(told.frame)
-        start, spent = told.next_start, spent + 1
-    pd.testing.assert_frame_equal(join_candles(pieces), join_candles([whole]))
+@given(market(), st.integers(2, 90), st.integers(1, HOURS - 1))
+def test_a_span_read_in_two_parts_and_pages_of_any_size_holds_every_trade_once(
+    trades: pd.DataFrame, page: int, split: int
+) -> None:
+    # At most two trades of one instant, so that a page boundary between them can be noticed and stepped over.
+    trades = trades[trades.groupby("ts").cumcount() < 2].reset_index(drop=True)
+    trades["trade_id"] = pd.array(range(1, len(trades) + 1), dtype="Int64")
+    venue, middle, end = CandleVenue(trades=trades, now=NOW, page=page), BEGIN + timedelta(hours=split), NOW
+    parts = [
+        read_trades(venue, "BTC/USD", window, MemorySpool()).trades
+        for window in (Window(BEGIN, middle), Window(middle, end))
+    ]
+    read = [trade_id for part in parts for trade_id in part["trade_id"]]
+    assert read == trades[trades["ts"] < end]["trade_id"].tolist()
+
+
+def exact(values: pd.Series) -> float:
+    return float(sum((Decimal(repr(float(value))) for value in values), Decimal(0)))
+
+
+@settings(deadline=None)
+@given(market(), st.sampled_from([Timeframe.M15, Timeframe.H2, Timeframe.H12, Timeframe.W1]))
+def test_candles_made_of_candles_equal_candles_made_of_the_trades(trades: pd.DataFrame, into: Timeframe) -> None:
+    known = [(into.floor(BEGIN), into.floor(NOW) + into.delta)]
+    made = aggregate(candles_from_trades(trades, Timeframe.M5), Timeframe.M5, into, known).frame
+    straight = candles_from_trades(trades, into)
+    pd.testing.assert_frame_equal(made.drop(columns="vwap"), straight.drop(columns="vwap"), check_exact=True)
+    np.testing.assert_allclose(made["vwap"], straight["vwap"], rtol=1e-12)
+    by_bucket = trades.groupby([into.floor(ts.to_pydatetime()) for ts in trades["ts"]])["volume"]
+    assert made["volume"].tolist() == [exact(volumes) for _, volumes in by_bucket]
+
+
+@given(st.lists(st.floats(0, 1e12, allow_nan=False, width=64), min_size=1, max_size=30), st.data())
+def test_sums_of_any_decimals_are_the_nearest_float_to_the_exact_sum(values: list[float], data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(values)), max_size=4)) - {len(values)})
+    first = np.array([0, *cuts], np.int64)
+    sums = exact_sums(np.array(values), first)
+    assert sums.tolist() == [exact(pd.Series(values[a:b])) for a, b in pairwise([0, *cuts, len(values)])]

@@ -68,6 +68,7 @@ class CandleVenue:
         self._trades = trades_at([], [], []) if trades is None else trades
         self._now, self._reach, self._page = now, reach, page
         self.asked: list[datetime | None] = []
+        self.trade_calls = 0
 
     def now(self) -> datetime:
         return self._now
@@ -84,13 +85,11 @@ class CandleVenue:
         return (told if self._page is None else told.head(self._page)).reset_index(drop=True)
 
     def trades(self, symbol: str, cursor: str | None = None, since: datetime | None = None) -> tuple[pd.DataFrame, str]:
+        """As Kraken's: the cursor is the nanosecond of the page's last trade, and excludes it."""
+        self.trade_calls += 1
         known = self._trades[self._trades["ts"] <= self._now]
-        start = (
-            known["ts"] > pd.Timestamp(int(cursor), unit="us", tz="UTC")
-            if cursor
-            else known["ts"] >= (since or self._now)
-        )
+        start = known["ts"] > pd.Timestamp(int(cursor), tz="UTC") if cursor else known["ts"] >= (since or self._now)
         page = known[start].head(self._page or 1000).reset_index(drop=True)
         if page.empty:
             return page, cursor or "0"
-        return page, str(page["ts"].iloc[-1].value // 1000)
+        return page, str(page["ts"].iloc[-1].value)

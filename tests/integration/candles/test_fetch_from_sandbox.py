@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from kracken_tasks.candles.fetch import fetch
-from kracken_tasks.candles.history import candles_from_history
 from kracken_tasks.candles.windows import GapCause, Window, plan
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import SeriesKey, Timeframe
@@ -19,7 +17,6 @@ from tests.support.sandbox import RunningSandbox, running_sandbox
 
 START = utc(2025, 1, 6)
 BTC = "BTC/USD"
-FIGURES = ["ts", "open", "high", "low", "close", "volume", "trades"]
 
 
 @pytest.fixture(scope="module")
@@ -64,34 +61,3 @@ def test_fetching_twice_brings_the_same_rows(venue: CcxtVenue) -> None:
         key, asked_from=START - timedelta(days=5), now=now, missing=[(START - timedelta(days=5), now)], reach=720
     )
     pd.testing.assert_frame_equal(fetch(venue, asked, now).frame, fetch(venue, asked, now).frame)
-
-
-def test_candles_made_from_trades_are_the_candles_the_venue_gives(venue: CcxtVenue) -> None:
-    key, now = SeriesKey("kraken", BTC, Timeframe.M5), venue.now()
-    window = Window(START - timedelta(hours=6), START)
-    told = fetch(
-        venue, plan(key, asked_from=window.start, now=now, missing=[(window.start, window.end)], reach=720), now
-    )
-    made = candles_from_history(venue, key, window, now)
-    assert made.covered == window
-    assert made.pages >= 1
-    pd.testing.assert_frame_equal(made.frame[FIGURES], told.frame[FIGURES], check_exact=True)
-    tick = float(venue.instruments()[BTC].price_tick)
-    assert np.abs(made.frame["vwap"] - told.frame["vwap"]).max() <= tick
-    assert set(made.frame["source"]) == {"trades"}
-
-
-def test_history_reaches_where_candles_do_not(venue: CcxtVenue) -> None:
-    key, now = SeriesKey("kraken", BTC, Timeframe.M1), venue.now()
-    window = Window(START - timedelta(days=3), START - timedelta(days=3) + timedelta(hours=1))
-    reached = plan(
-        key,
-        asked_from=window.start,
-        now=now,
-        missing=[(window.start, window.end)],
-        reach=venue.ohlc_reach(key.timeframe),
-    )
-    assert reached.windows == ()
-    made = candles_from_history(venue, key, window, now)
-    assert made.covered == window
-    assert 1 <= len(made.frame) <= 60

@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from kracken_tasks.candles.from_trades import candles_from_trades
-from kracken_tasks.candles.history import candles_from_history
-from kracken_tasks.candles.windows import Window
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.market import CANDLE_COLUMNS, SeriesKey, Timeframe
+from kracken_tasks.domain.market import CANDLE_COLUMNS, Timeframe
 from kracken_tasks.errors import BadData
-from tests.support.candle_source import CandleVenue, trades_at
+from tests.support.candle_source import trades_at
 
 T0 = utc(2026, 1, 10, 10)
 MINUTE = timedelta(minutes=1)
@@ -82,49 +80,10 @@ def test_a_weekly_candle_opens_on_monday() -> None:
     assert frame["ts"].iloc[0] == utc(2026, 1, 5)
 
 
-KEY = SeriesKey("kraken", "BTC/USD", Timeframe.H1)
-
-
-def history_venue(page: int) -> CandleVenue:
-    moments = [T0 + timedelta(minutes=7 * at) for at in range(60)]  # 10:00 to 16:53
-    return CandleVenue(
-        trades=trades_at(moments, [100.0 + at for at in range(60)], [1.0] * 60), now=utc(2026, 1, 10, 17, 30), page=page
-    )
-
-
-@pytest.mark.parametrize("page", [1, 7, 59, 60, 1000])
-def test_history_is_the_same_whatever_the_page_size(page: int) -> None:
-    venue = history_venue(page)
-    told = candles_from_history(venue, KEY, Window(T0, utc(2026, 1, 10, 18)), venue.now())
-    assert told.frame["ts"].dt.hour.tolist() == [10, 11, 12, 13, 14, 15, 16]
-    assert told.frame["trades"].sum() == told.trades == 60
-    assert told.covered == Window(T0, utc(2026, 1, 10, 17))
-    assert told.next_start is None
-
-
-def test_history_that_runs_out_of_pages_keeps_whole_candles_and_says_where_to_go_on() -> None:
-    venue = history_venue(page=10)
-    window = Window(T0, utc(2026, 1, 10, 17))
-    first = candles_from_history(venue, KEY, window, venue.now(), most_pages=2)
-    assert first.covered == Window(T0, utc(2026, 1, 10, 12))
-    assert first.next_start == utc(2026, 1, 10, 12)
-    rest = candles_from_history(venue, KEY, Window(first.next_start, window.end), venue.now())
-    whole = candles_from_history(venue, KEY, window, venue.now())
-    assert [*first.frame["close"], *rest.frame["close"]] == whole.frame["close"].tolist()
-
-
-def test_history_of_a_silent_market_covers_the_window_without_a_row() -> None:
-    venue = CandleVenue(now=utc(2026, 1, 10, 17, 30))
-    told = candles_from_history(venue, KEY, Window(T0, utc(2026, 1, 10, 12)), venue.now())
-    assert (len(told.frame), told.covered, told.next_start) == (0, Window(T0, utc(2026, 1, 10, 12)), None)
-
-
-def test_history_tells_how_far_it_is() -> None:
-    venue, heard = history_venue(page=25), []
-    candles_from_history(
-        venue, KEY, Window(T0, utc(2026, 1, 10, 17)), venue.now(), progress=lambda at, count: heard.append(count)
-    )
-    assert heard == [25, 50, 60, 60]
+@pytest.mark.parametrize(("decimals", "shown"), [(1, 100.3), (2, 100.33), (None, 301 / 3)])
+def test_an_average_price_is_rounded_as_the_venue_prints_it(decimals: int | None, shown: float) -> None:
+    trades = trades_at([T0] * 3, [100.0, 100.0, 101.0], [0.5, 0.5, 0.5])
+    assert candles_from_trades(trades, Timeframe.H1, price_decimals=decimals)["vwap"].iloc[0] == shown
 
 
 @pytest.mark.parametrize(("price", "volume"), [(100.0, -1.0), (0.0, 1.0), (-5.0, 1.0)])

@@ -1,0 +1,210 @@
+"""History through the real client and the real gate: to the last digit the venue's own, done once, and honest about what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from kracken_tasks.candles.aggregate import aggregate
+from kracken_tasks.candles.backfill import BackfillPlan, Progress, plan_backfill, run_backfill
+from kracken_tasks.candles.fetch import fetch
+from kracken_tasks.candles.ingestion import Judge, decimals_from
+from kracken_tasks.candles.sources import Source
+from kracken_tasks.candles.windows import GapCause, Window, plan
+from kracken_tasks.contracts import check_batch
+from kracken_tasks.domain.clock import utc
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
+from kracken_tasks.errors import Misconfigured
+from kracken_tasks.exchange.venue import CcxtVenue
+from kracken_tasks.lake import HoleCause, Lake, LocalStore
+from tests.support.candle_source import CandleVenue, trades_at
+from tests.support.sandbox import RunningSandbox, running_sandbox
+
+CONTRACTS = Path(__file__).parents[3] / "data_contracts"
+NOW = utc(2025, 1, 6)  # where the sandbox's clock stands
+ADA = "ADA/USD"
+DAY = timedelta(days=1)
+FIGURES = ["ts", "open", "high", "low", "close", "volume", "vwap", "trades"]
+OFFERED = [Timeframe.M1, Timeframe.M5, Timeframe.M15, Timeframe.M30, Timeframe.H1, Timeframe.H4, Timeframe.D1]
+TRADES_ONLY = frozenset({Source.TRADES})
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[RunningSandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def venue(sandbox: RunningSandbox) -> CcxtVenue:
+    return CcxtVenue("kraken", {**sandbox.ccxt_options(), "rateLimit": 1}, clock_keeps_seconds=0)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(LocalStore(tmp_path / "lake"))
+
+
+def judging(lake: Lake) -> Judge:
+    return lambda batch, now: check_batch(lake, batch, now=now, contracts_dir=CONTRACTS)
+
+
+def carried_out(lake: Lake, venue: CcxtVenue, plan: BackfillPlan, folder: Path) -> list[Progress]:
+    return list(
+        run_backfill(
+            lake, venue, plan, judging(lake), spool=folder / "spool", decimals=decimals_from(venue.instruments)
+        )
+    )
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USD", "ADA/USD"])
+def test_candles_built_from_trades_are_the_venues_own_to_the_last_digit_at_every_width(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path, symbol: str
+) -> None:
+    start = NOW - DAY
+    told = plan_backfill(lake, venue, symbol, OFFERED, start, allowed=TRADES_ONLY)
+    steps = carried_out(lake, venue, told, tmp_path)
+    snapshot = lake.snapshot()
+    for width in OFFERED:
+        key = SeriesKey("kraken", symbol, width)
+        reach = NOW - 719 * width.delta
+        asked = max(start, reach)
+        own = fetch(venue, plan(key, asked_from=asked, now=NOW, missing=[(asked, NOW)], reach=720), NOW).frame
+        built = snapshot.candles(key, asked, NOW)
+        assert set(built["source"]) == {"trades"}
+        pd.testing.assert_frame_equal(built[FIGURES], own[FIGURES], check_exact=True)
+    tape = snapshot.tape(TapeKey("kraken", symbol, Tape.TRADES))
+    assert (
+        len(tape)
+        == sum(step.trades for step in steps)
+        == snapshot.candles(SeriesKey("kraken", symbol, Timeframe.D1))["trades"].sum()
+    )
+    assert (tape["trade_id"].diff().dropna() == 1).all()
+    assert not list((tmp_path / "spool").rglob("*.parquet"))
+
+
+def test_widths_the_venue_does_not_offer_are_made_of_those_it_does(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path
+) -> None:
+    widths = [Timeframe.H1, Timeframe.H6, Timeframe.W1]
+    monday = utc(2024, 12, 30)
+    carried_out(lake, venue, plan_backfill(lake, venue, ADA, widths, monday, allowed=TRADES_ONLY), tmp_path)
+    snapshot = lake.snapshot()
+    hours = snapshot.candles(SeriesKey("kraken", ADA, Timeframe.H1))
+    for width in (Timeframe.H6, Timeframe.W1):
+        made = snapshot.candles(SeriesKey("kraken", ADA, width))
+        again = aggregate(hours, Timeframe.H1, width, [(monday, NOW)]).frame
+        pd.testing.assert_frame_equal(made.drop(columns="vwap"), again.drop(columns="vwap"), check_exact=True)
+    assert snapshot.candles(SeriesKey("kraken", ADA, Timeframe.W1))["ts"].tolist() == [pd.Timestamp(monday)]
+
+
+def test_auto_takes_candles_where_they_reach_and_trades_before(venue: CcxtVenue, lake: Lake, tmp_path: Path) -> None:
+    start = NOW - 2 * DAY
+    told = plan_backfill(lake, venue, ADA, [Timeframe.M1, Timeframe.H1], start)
+    assert [(leg.key.timeframe, leg.source) for leg in told.legs] == [
+        (Timeframe.M1, Source.TRADES), (Timeframe.M1, Source.OHLC), (Timeframe.H1, Source.OHLC),
+    ]  # fmt: skip
+    assert told.days == (Window(start, NOW - DAY), Window(NOW - DAY, NOW))
+    carried_out(lake, venue, told, tmp_path)
+    for width in (Timeframe.M1, Timeframe.H1):
+        causes = {hole.cause for hole in lake.snapshot().holes(SeriesKey("kraken", ADA, width), start, NOW)}
+        assert causes <= {HoleCause.NO_TRADES}
+
+
+def test_a_second_run_has_nothing_to_do_and_asks_for_no_trade(venue: CcxtVenue, lake: Lake, tmp_path: Path) -> None:
+    wanted = ([Timeframe.H1], NOW - 2 * DAY, NOW - DAY)
+    carried_out(lake, venue, plan_backfill(lake, venue, ADA, *wanted, allowed=TRADES_ONLY), tmp_path)
+    seq = lake.snapshot().seq
+    again = plan_backfill(lake, venue, ADA, *wanted, allowed=TRADES_ONLY)
+    assert (again.legs, again.days, again.calls) == ((), (), 0)
+    assert [step.commit for step in carried_out(lake, venue, again, tmp_path)] == []
+    assert lake.snapshot().seq == seq == 1
+
+
+def test_the_estimate_is_near_what_it_takes(venue: CcxtVenue, lake: Lake, tmp_path: Path) -> None:
+    told = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1], NOW - 3 * DAY, allowed=TRADES_ONLY, seconds_a_call=1.2)
+    calls = sum(step.calls for step in carried_out(lake, venue, told, tmp_path))
+    assert told.seconds == pytest.approx(told.calls * 1.2)
+    assert 0.5 < told.calls / calls < 2.0
+
+
+def test_a_span_in_which_nothing_has_closed_is_refused(venue: CcxtVenue, lake: Lake) -> None:
+    with pytest.raises(Misconfigured, match="no 1h candle has closed in between"):
+        plan_backfill(lake, venue, ADA, [Timeframe.H1], NOW)
+
+
+# -- a venue in memory: what a venue can be like ----------------------------------------------------------------------
+
+FIRST = utc(2026, 1, 10, 10)
+HERE = utc(2026, 1, 13, 0, 5)
+KEY = SeriesKey("kraken", "BTC/USD", Timeframe.H1)
+
+
+def quiet_venue() -> CandleVenue:
+    """Three trades on the first day, none on the second, one on the third; candles reach six hours."""
+    moments = [FIRST, FIRST + timedelta(hours=1), FIRST + timedelta(hours=5), utc(2026, 1, 12, 3)]
+    return CandleVenue(trades=trades_at(moments, [100.0, 101.0, 99.0, 98.0], [1.0] * 4), now=HERE, reach=6)
+
+
+def filled(lake: Lake, venue: CandleVenue, start: datetime, folder: Path) -> BackfillPlan:
+    told = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1, Timeframe.D1], start, allowed=TRADES_ONLY)
+    for _ in run_backfill(lake, venue, told, judging(lake), spool=folder / "spool"):
+        pass
+    return told
+
+
+def test_what_lies_before_the_venues_first_trade_is_a_typed_gap_and_is_not_asked_for_day_by_day(
+    lake: Lake, tmp_path: Path
+) -> None:
+    market = quiet_venue()
+    told = filled(lake, market, utc(2025, 12, 1), tmp_path)
+    assert [gap.cause for gap in told.gaps] == [GapCause.LATE_START, GapCause.LATE_START]
+    assert told.gaps[0].window == Window(utc(2025, 12, 1), utc(2026, 1, 10))
+    assert "tells of no trade before 2026-01-10T10:00:00Z" in told.gaps[0].detail
+    assert [day.start.day for day in told.days] == [10, 11, 12]
+    [hole] = lake.snapshot().holes(KEY, utc(2025, 12, 1), utc(2026, 1, 10))
+    assert hole.cause is HoleCause.NOT_FETCHED
+
+
+def test_a_day_without_a_trade_is_known_to_have_had_none_and_costs_no_call_of_its_own(
+    lake: Lake, tmp_path: Path
+) -> None:
+    market = quiet_venue()
+    filled(lake, market, utc(2026, 1, 10), tmp_path)
+    snapshot = lake.snapshot()
+    assert snapshot.candles(KEY)["ts"].tolist() == [
+        pd.Timestamp(moment)
+        for moment in (FIRST, FIRST + timedelta(hours=1), FIRST + timedelta(hours=5), utc(2026, 1, 12, 3))
+    ]
+    assert {hole.cause for hole in snapshot.holes(KEY, utc(2026, 1, 10), utc(2026, 1, 13))} == {HoleCause.NO_TRADES}
+    days = SeriesKey("kraken", "BTC/USD", Timeframe.D1)
+    assert [hole.start for hole in snapshot.holes(days, utc(2026, 1, 10), utc(2026, 1, 13))] == [utc(2026, 1, 11)]
+    # Three pages to count trades, then one for all three days and two for the end of what there is.
+    assert market.trade_calls == 6
+
+
+def test_pages_that_a_killed_run_left_are_not_asked_for_again(lake: Lake, tmp_path: Path) -> None:
+    class Broken(CandleVenue):
+        def trades(
+            self, symbol: str, cursor: str | None = None, since: datetime | None = None
+        ) -> tuple[pd.DataFrame, str]:
+            if cursor is not None and self.trade_calls > 6:
+                raise SystemExit("killed")
+            return super().trades(symbol, cursor, since)
+
+    moments = [FIRST + timedelta(minutes=at) for at in range(600)]
+    trades = trades_at(moments, [100.0] * 600, [1.0] * 600)
+    first = Broken(trades=trades, now=HERE, page=50)
+    with pytest.raises(SystemExit):
+        filled(lake, first, utc(2026, 1, 10), tmp_path)
+    assert lake.snapshot().seq == 0
+    second = CandleVenue(trades=trades, now=HERE, page=50)
+    filled(lake, second, utc(2026, 1, 10), tmp_path)
+    whole, elsewhere = CandleVenue(trades=trades, now=HERE, page=50), Lake(LocalStore(tmp_path / "elsewhere"))
+    filled(elsewhere, whole, utc(2026, 1, 10), tmp_path / "other")
+    assert second.trade_calls == whole.trade_calls - 4
+    assert lake.snapshot().content_hash == elsewhere.snapshot().content_hash
