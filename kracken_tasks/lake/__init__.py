@@ -2,9 +2,9 @@
 
 ``Lake(LocalStore(root))`` is the room; the rest are the values it gives.  Nothing heavy loads until a name is used.
 
-Where to look: ``store`` and ``s3`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what is not yet judged · ``arrivals`` reads a verdict · ``merge``
-decides what is news and which files hold it · ``manifest`` and ``log`` are the truth · ``reader`` and ``snapshot`` read ·
-``query`` is SQL.
+Where to look: ``store`` and ``s3`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what is not
+yet judged · ``arrivals`` reads a verdict, ``release`` a person's · ``merge`` and ``tapes`` decide what is news and which files hold
+it · ``manifest`` and ``log`` are the truth · ``reader`` and ``snapshot`` read · ``query`` is SQL · ``upkeep`` tidies.
 """
 
 from __future__ import annotations
@@ -14,14 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kracken_tasks.lake.lake import Lake
-    from kracken_tasks.lake.snapshot import Hole, HoleCause, SeriesCoverage, Snapshot
+    from kracken_tasks.lake.snapshot import Hole, HoleCause, SeriesCoverage, Snapshot, TapeCoverage
     from kracken_tasks.lake.store import LocalStore, Store, open_store
 
-__all__ = ["Hole", "HoleCause", "Lake", "LocalStore", "SeriesCoverage", "Snapshot", "Store", "open_store"]
+__all__ = [
+    "Hole",
+    "HoleCause",
+    "Lake",
+    "LocalStore",
+    "SeriesCoverage",
+    "Snapshot",
+    "Store",
+    "TapeCoverage",
+    "open_store",
+]
 
 _HOMES = {
     "Hole": "snapshot", "HoleCause": "snapshot", "Lake": "lake", "LocalStore": "store",
-    "SeriesCoverage": "snapshot", "Snapshot": "snapshot", "Store": "store", "open_store": "store",
+    "SeriesCoverage": "snapshot", "Snapshot": "snapshot", "Store": "store", "TapeCoverage": "snapshot", "open_store": "store",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from kracken_tasks.lake.spans import Spans
 from kracken_tasks.lake.staging import read_staged
 from kracken_tasks.lake.store import Store
 
-__all__ = ["Arrival", "arrivals_of"]
+__all__ = ["Arrival", "arrivals_of", "joined"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def _arrival(store: Store, verdict: Verdict, key: DataKey) -> Arrival:
     quarantine, objects, rejected = _quarantine(store, key, [one for one in verdict.quarantined if one.key == key])
     asked = spans.subtract(spans.union(*(_asked(staged, verdict) for staged in accepted)), rejected)
     return Arrival(
-        key, _joined((_rows(store, staged) for staged in accepted if staged.path), dataset_of(key)), not accepted, asked, rejected,
+        key, joined((_rows(store, staged) for staged in accepted if staged.path), dataset_of(key)), not accepted, asked, rejected,
         quarantine, objects, tuple(finding for finding in verdict.findings if finding.key == key),
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def _rows(store: Store, staged: StagedSeries) -> Block:
     return rows
 
 
-def _joined(parts: Iterable[Block], dataset: Dataset) -> Block:
+def joined(parts: Iterable[Block], dataset: Dataset) -> Block:
     """Several fetches of one key in a batch as one; where candles overlap, the later one in the batch counts."""
     rows = Block.concat(list(parts), dataset)
     if dataset is not CANDLES:
@@ -106,8 +106,9 @@ def _quarantine(
         raw, table = read_staged(store, one)
         name = f"{folder}/{digest(raw)[:20]}.parquet"
         objects[name] = raw
-        entries[name] = QuarantineEntry(name, digest(raw), one.rows)
-        times += table.column("ts").cast(pa.timestamp(dataset.unit, "UTC")).cast(pa.int64()).to_pylist()
+        moments = table.column("ts").cast(pa.timestamp(dataset.unit, "UTC")).cast(pa.int64()).to_pylist()
+        entries[name] = QuarantineEntry(name, digest(raw), one.rows, min(moments), max(moments))
+        times += moments
     step, origin = 1, 0
     if isinstance(key, SeriesKey) and staged:
         step, origin = key.timeframe.seconds * 1000, dataset.ticks(key.timeframe.floor(staged[0].asked_from))

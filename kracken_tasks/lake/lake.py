@@ -10,23 +10,24 @@ not exist for readers, so a kill at any instant leaves the snapshot before or th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import DataKey, key_parts
+from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
-from kracken_tasks.errors import RetryLater
+from kracken_tasks.errors import BadData, RetryLater
 from kracken_tasks.lake import spans, staging
 from kracken_tasks.lake.arrivals import Arrival, arrivals_of
 from kracken_tasks.lake.block import Block, encode
 from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
 from kracken_tasks.lake.log import CommitLog
-from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
+from kracken_tasks.lake.manifest import Change, Commit, FileEntry, Outage, SeriesState, State, digest, file_entry
 from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
-from kracken_tasks.lake.reader import BlockReader, Unit, newest, units
+from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
+from kracken_tasks.lake.release import held_rows
 from kracken_tasks.lake.snapshot import Snapshot
 from kracken_tasks.lake.store import Store
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Lake"]
 
 _ATTEMPTS: Final = 64
+_Written: TypeAlias = tuple[FileEntry, Block]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class _Draft:
 
     commit: Commit
     objects: Mapping[str, bytes]
-    blocks: tuple[tuple[FileEntry, Block], ...]
+    blocks: tuple[_Written, ...]
 
 
 class Lake:
@@ -91,35 +93,77 @@ class Lake:
         Raises: BadData if staged bytes are not the judged ones; RetryLater if other writers were faster each time.
         """
         arrivals = arrivals_of(self._store, verdict)
-        for _ in range(_ATTEMPTS):
-            base = self._log.head()
-            draft = self._draft(base, verdict, arrivals, to_ms(known_at))
-            if draft is None:
-                unchanged = sum(len(arrival.rows) for arrival in arrivals)
-                return CommitRef(base.seq, base.hash, from_ms(base.known_at), rows_unchanged=unchanged)
-            after = self._publish(base, draft)
-            if after is not None:
-                return _ref(after, draft.commit)
-        raise RetryLater(f"{_ATTEMPTS} commits of others came first", batch=verdict.batch_hash)
+        after, commit = self._append(lambda base: self._draft(base, verdict, arrivals, to_ms(known_at)))
+        if commit is None:
+            unchanged = sum(len(arrival.rows) for arrival in arrivals)
+            return CommitRef(after.seq, after.hash, from_ms(after.known_at), rows_unchanged=unchanged)
+        return _ref(after, commit)
+
+    def mark_outage(
+        self, keys: DataKey | Sequence[DataKey], start: datetime, end: datetime, reason: str, *, known_at: datetime
+    ) -> CommitRef:
+        """Say that a venue did not answer for [start, end), and why: windows there without a row are then outages.
+
+        They stay to be fetched; once a source has answered for them, they are outages no more.  Saying the same again, or of times
+        that were answered for, makes no commit.  ``known_at``: market time.
+        """
+        named = [keys] if isinstance(keys, SeriesKey | TapeKey) else keys
+
+        def draft(base: State) -> _Draft | None:
+            changes = []
+            for key in sorted(named, key=key_parts):
+                ticks, series = dataset_of(key).ticks, base.series.get(key, SeriesState(key))
+                told = spans.union(series.asked, *([(o.start, o.end)] for o in series.outages if o.reason == reason))
+                if news := spans.subtract([(ticks(start), ticks(end))], told):
+                    changes.append(Change(key, outages=tuple(Outage(*span, reason) for span in news)))
+            return self._upkeep(base, "outage", known_at, changes) if changes else None
+
+        after, commit = self._append(draft)
+        return _ref(after, commit) if commit else _unchanged(after)
+
+    def release(
+        self, key: DataKey, *, by: str, reason: str, known_at: datetime,
+        start: datetime | None = None, end: datetime | None = None,
+    ) -> CommitRef:  # fmt: skip
+        """Let rows out of quarantine, on a person's word: all that is held of ``key``, or what opens in [start, end).
+
+        They become visible like any other row (a revision, where one is there); who and why stand in the commit, the findings
+        stay.  Releasing what is released makes no commit.  ``known_at``: market time.
+
+        Raises: BadData if nothing of the kind is held, or a row cannot be kept at all (not finite, off the grid).
+        """
+        if not by.strip() or not reason.strip():
+            raise BadData("a release needs a name and a reason", series=str(key), by=by, reason=reason)
+        ticks = dataset_of(key).ticks
+        low, high = (-FOREVER if start is None else ticks(start)), (FOREVER if end is None else ticks(end))
+
+        def draft(base: State) -> _Draft | None:
+            series, objects, blocks = base.series.get(key, SeriesState(key)), dict[str, bytes](), list[_Written]()
+            rows, released = held_rows(self._store, series, low, high)
+            seq, moment = base.seq + 1, max(to_ms(known_at), base.known_at)
+            change = replace(self._rows_change(series, rows, seq, moment, objects, blocks), released=released)
+            commit = Commit(seq, base.hash, moment, "release", "", "", moment, (change,), by, reason)
+            return _Draft(commit, objects, tuple(blocks))
+
+        after, commit = self._append(draft)
+        return _ref(after, commit) if commit else _unchanged(after)
 
     def compact(self, *, known_at: datetime) -> CommitRef:
-        """Join neighbouring small files of every series; what any snapshot reads stays the same."""
-        for _ in range(_ATTEMPTS):
-            base = self._log.head()
-            changes, objects, blocks = [], dict[str, bytes](), list[tuple[FileEntry, Block]]()
+        """Join neighbouring small files of every series and tape; what any snapshot reads stays the same."""
+
+        def draft(base: State) -> _Draft | None:
+            changes, objects, blocks = [], dict[str, bytes](), list[_Written]()
             for key, series in sorted(base.series.items(), key=lambda item: key_parts(item[0])):
                 rewrites = runs_to_compact(series.files, self._reading(dataset_of(key)))
                 added = self._encoded(key, rewrites, objects, blocks)
                 if rewrites:
                     changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
             if not changes:
-                return CommitRef(base.seq, base.hash, from_ms(base.known_at))
-            moment = max(to_ms(known_at), base.known_at)
-            commit = Commit(base.seq + 1, base.hash, moment, "compact", "", "", moment, tuple(changes))
-            after = self._publish(base, _Draft(commit, objects, tuple(blocks)))
-            if after is not None:
-                return _ref(after, commit)
-        raise RetryLater(f"{_ATTEMPTS} commits of others came first", task="compact")
+                return None
+            return replace(self._upkeep(base, "compact", known_at, changes), objects=objects, blocks=tuple(blocks))
+
+        after, commit = self._append(draft)
+        return _ref(after, commit) if commit else _unchanged(after)
 
     def vacuum(self, *, staged_before: datetime | None = None) -> int:
         """Delete files that newer ones replaced, and staged files asked for up to a moment; returns how many.
@@ -174,16 +218,45 @@ class Lake:
 
     # -- how a commit is made --------------------------------------------------------------------------------------------
 
+    def _append(self, draft_of: Callable[[State], _Draft | None]) -> tuple[State, Commit | None]:
+        """Draft on the head and extend the log, again on the new head when another writer was first; None: nothing to say."""
+        for _ in range(_ATTEMPTS):
+            base = self._log.head()
+            try:
+                draft = draft_of(base)
+            except BadData:
+                if self._log.head().seq == base.seq:
+                    raise
+                continue  # a file of the base was replaced and swept away meanwhile; the new head names its successor
+            if draft is None:
+                return base, None
+            self._store.put_many(draft.objects)
+            after = self._log.append(base, draft.commit)
+            if after is not None:
+                for entry, block in draft.blocks:
+                    self._reader.put(entry, block)
+                return after, draft.commit
+        raise RetryLater(f"{_ATTEMPTS} commits of others came first", lake=repr(self._store))
+
+    def _upkeep(self, base: State, kind: str, known_at: datetime, changes: Sequence[Change]) -> _Draft:
+        moment = max(to_ms(known_at), base.known_at)
+        return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), {}, ())
+
     def _draft(self, base: State, verdict: Verdict, arrivals: tuple[Arrival, ...], known_at: int) -> _Draft | None:
         seq, moment = base.seq + 1, max(known_at, base.known_at)
         objects: dict[str, bytes] = {}
-        blocks: list[tuple[FileEntry, Block]] = []
+        blocks: list[_Written] = []
         changes = []
         for arrival in arrivals:
             series = base.series.get(arrival.key, SeriesState(arrival.key))
-            change = self._change(series, arrival, seq, moment, objects, blocks)
-            if change is not None:
-                changes.append(change)
+            change = self._rows_change(series, arrival.rows, seq, moment, objects, blocks)
+            if change.added or change.revised or _says_more(series, arrival):
+                changes.append(
+                    replace(
+                        change, blocked=arrival.blocked, asked=arrival.asked, rejected=arrival.rejected,
+                        quarantine=arrival.quarantine, findings=arrival.findings,
+                    )
+                )  # fmt: skip
                 objects |= arrival.quarantine_objects
         if not changes:
             return None
@@ -191,21 +264,24 @@ class Lake:
         commit = Commit(seq, base.hash, moment, "commit", verdict.contract, verdict.batch_hash, checked, tuple(changes))
         return _Draft(commit, objects, tuple(blocks))
 
-    def _change(
-        self, series: SeriesState, arrival: Arrival, seq: int, known_at: int,
-        objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]],
-    ) -> Change | None:  # fmt: skip
-        rows = arrival.rows
+    def _rows_change(
+        self,
+        series: SeriesState,
+        rows: Block,
+        seq: int,
+        known_at: int,
+        objects: dict[str, bytes],
+        blocks: list[_Written],
+    ) -> Change:
+        """What of ``rows`` is news, written to the files it belongs in."""
         news = news_of(self._known(series, rows), rows)
-        if not len(news.rows) and not _says_more(series, arrival):
-            return None
         rewrites: list[Rewrite] = []
         if len(news.rows):
             stamped = news.rows.stamped(revision=news.rows["revision"], commit_seq=seq, known_at=known_at)
             rewrites = rewrites_for(series.files, stamped, self._reading(rows.dataset))
         return Change(
-            arrival.key, news.added, news.revised, news.unchanged, arrival.blocked, arrival.asked, arrival.rejected,
-            self._encoded(arrival.key, rewrites, objects, blocks), _names(rewrites), arrival.quarantine, arrival.findings,
+            series.key, news.added, news.revised, news.unchanged,
+            files_added=self._encoded(series.key, rewrites, objects, blocks), files_removed=_names(rewrites),
         )  # fmt: skip
 
     def _known(self, series: SeriesState, rows: Block) -> Block:
@@ -224,7 +300,7 @@ class Lake:
         return whole_file
 
     def _encoded(
-        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[tuple[FileEntry, Block]]
+        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[_Written]
     ) -> tuple[FileEntry, ...]:
         folder = f"data/{folder_of(key)}"
         entries = []
@@ -235,14 +311,6 @@ class Lake:
             blocks.append((entry, block))
             entries.append(entry)
         return tuple(entries)
-
-    def _publish(self, base: State, draft: _Draft) -> State | None:
-        self._store.put_many(draft.objects)
-        after = self._log.append(base, draft.commit)
-        if after is not None:
-            for entry, block in draft.blocks:
-                self._reader.put(entry, block)
-        return after
 
 
 def _says_more(series: SeriesState, arrival: Arrival) -> bool:
@@ -264,3 +332,7 @@ def _ref(state: State, commit: Commit) -> CommitRef:
         sum(change.added for change in commit.changes), sum(change.revised for change in commit.changes),
         sum(change.unchanged for change in commit.changes),
     )  # fmt: skip
+
+
+def _unchanged(state: State) -> CommitRef:
+    return CommitRef(state.seq, state.hash, from_ms(state.known_at))

@@ -23,7 +23,18 @@ from kracken_tasks.lake import spans
 from kracken_tasks.lake.block import GROUP_ROWS, Block, uniform
 from kracken_tasks.lake.spans import Spans
 
-__all__ = ["Change", "Commit", "FileEntry", "Group", "QuarantineEntry", "SeriesState", "State", "digest", "file_entry"]
+__all__ = [
+    "Change",
+    "Commit",
+    "FileEntry",
+    "Group",
+    "Outage",
+    "QuarantineEntry",
+    "SeriesState",
+    "State",
+    "digest",
+    "file_entry",
+]
 
 FORMAT = 1
 
@@ -80,19 +91,38 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineEntry:
-    """A file of rows that the contract kept out, with the rule and reason of each."""
+    """A file of rows that the contract kept out, with the rule and reason of each; [first, last] are the times of its rows."""
 
     name: str
     sha256: str
     rows: int
+    first: int
+    last: int
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "sha256": self.sha256, "rows": self.rows}
+        return {"name": self.name, "sha256": self.sha256, "rows": self.rows, "first": self.first, "last": self.last}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> QuarantineEntry:
+        # Older commits do not tell the times; they are then taken to reach everywhere.
+        return cls(data["name"], data["sha256"], data["rows"], data.get("first", -(2**62)), data.get("last", 2**62))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Outage:
+    """[start, end) in which a venue did not answer, and what it said or failed to say."""
+
+    start: int
+    end: int
+    reason: str
+
+    def to_json(self) -> list[Any]:
+        return [self.start, self.end, self.reason]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one commit does to one series.  ``blocked``: the contract refused the whole series."""
+    """What one commit does to one series or tape.  ``blocked``: the contract refused the whole; ``released``: times let out of it."""
 
     key: DataKey
     added: int = 0
@@ -105,6 +135,8 @@ class Change:
     files_removed: tuple[str, ...] = ()
     quarantine: tuple[QuarantineEntry, ...] = ()
     findings: tuple[Finding, ...] = ()
+    released: Spans = ()
+    outages: tuple[Outage, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -113,6 +145,8 @@ class Change:
             "files_added": [entry.to_json() for entry in self.files_added], "files_removed": list(self.files_removed),
             "quarantine": [entry.to_json() for entry in self.quarantine],
             "findings": [_finding_json(finding) for finding in self.findings],
+            **({"released": self.released} if self.released else {}),
+            **({"outages": [one.to_json() for one in self.outages]} if self.outages else {}),
         }  # fmt: skip
 
     @classmethod
@@ -122,14 +156,19 @@ class Change:
             key, data["added"], data["revised"], data["unchanged"], data["blocked"],
             _spans(data["asked"]), _spans(data["rejected"]),
             tuple(FileEntry.from_json(entry) for entry in data["files_added"]), tuple(data["files_removed"]),
-            tuple(QuarantineEntry(**entry) for entry in data["quarantine"]),
+            tuple(QuarantineEntry.from_json(entry) for entry in data["quarantine"]),
             tuple(_finding(finding, key) for finding in data["findings"]),
+            _spans(data.get("released", ())), _outages(data),
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One line of the log.  ``kind``: ``commit``, or ``compact`` (files change, no candle does).  ``parent``: hash of the one before."""
+    """One line of the log.  ``parent``: hash of the one before.
+
+    ``kind``: ``commit`` (what a verdict accepted), ``compact`` (files change, no row does), ``outage`` (why windows are empty),
+    ``release`` (a person lets rows out of quarantine: ``by`` and ``reason`` say who and why).
+    """
 
     seq: int
     parent: str
@@ -139,9 +178,13 @@ class Commit:
     batch_hash: str
     checked_at: int
     changes: tuple[Change, ...]
+    by: str = ""
+    reason: str = ""
 
     def to_bytes(self) -> bytes:
+        who = {"by": self.by, "reason": self.reason} if self.by else {}
         return _canonical({
+            **who,
             "format": FORMAT, "seq": self.seq, "parent": self.parent, "known_at": self.known_at, "kind": self.kind,
             "contract": self.contract, "batch_hash": self.batch_hash, "checked_at": self.checked_at,
             "changes": [change.to_json() for change in self.changes],
@@ -153,12 +196,17 @@ class Commit:
         return cls(
             data["seq"], data["parent"], data["known_at"], data["kind"], data["contract"], data["batch_hash"],
             data["checked_at"], tuple(Change.from_json(change) for change in data["changes"]),
+            data.get("by", ""), data.get("reason", ""),
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesState:
-    """One series or tape: its live files by time, what was asked, what is kept out, and the newest verdict on it."""
+    """One series or tape: its live files by time, what was asked, what is kept out, and the newest verdict on it.
+
+    ``quarantine`` is what the newest verdict kept out, ``held`` all that was ever kept out and neither released nor replaced by
+    good rows for the same times.  ``outages`` are those that nobody has asked again for.
+    """
 
     key: DataKey
     files: tuple[FileEntry, ...] = ()
@@ -168,19 +216,58 @@ class SeriesState:
     quarantine: tuple[QuarantineEntry, ...] = ()
     findings: tuple[Finding, ...] = ()
     verdict_seq: int = 0
+    held: tuple[QuarantineEntry, ...] = ()
+    outages: tuple[Outage, ...] = ()
 
-    def after(self, change: Change, seq: int, *, judged: bool) -> SeriesState:
+    def after(self, change: Change, commit: Commit) -> SeriesState:
         gone = set(change.files_removed)
         files = [entry for entry in self.files if entry.name not in gone] + list(change.files_added)
         files.sort(key=lambda entry: (entry.first, entry.last, entry.name))
         state = replace(self, files=tuple(files))
-        if not judged:
-            return state
+        if commit.kind == "commit":
+            return state._judged(change, commit.seq)
+        if commit.kind == "release":
+            return state._released(change)
+        if commit.kind == "outage":
+            return replace(state, outages=_open_outages((*state.outages, *change.outages), state.asked))
+        return state
+
+    def _judged(self, change: Change, seq: int) -> SeriesState:
         asked = spans.union(self.asked, change.asked)
         rejected = spans.subtract(spans.union(self.rejected, change.rejected), change.asked)
+        held = {entry.sha256: entry for entry in (*self.held, *change.quarantine)}
         return replace(
-            state, asked=asked, rejected=rejected, blocked=change.blocked, quarantine=change.quarantine,
-            findings=change.findings, verdict_seq=seq,
+            self, asked=asked, rejected=rejected, blocked=change.blocked, quarantine=change.quarantine,
+            findings=change.findings, verdict_seq=seq, held=_still_held(held.values(), rejected),
+            outages=_open_outages(self.outages, asked),
+        )  # fmt: skip
+
+    def _released(self, change: Change) -> SeriesState:
+        rejected = spans.subtract(self.rejected, change.released)
+        quarantine = _still_held(self.quarantine, rejected)
+        return replace(
+            self, rejected=rejected, held=_still_held(self.held, rejected), quarantine=quarantine,
+            asked=spans.union(self.asked, change.released), blocked=self.blocked and bool(quarantine),
+        )  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "key": list(key_parts(self.key)), "files": [entry.to_json() for entry in self.files], "asked": self.asked,
+            "rejected": self.rejected, "blocked": self.blocked, "verdict_seq": self.verdict_seq,
+            "quarantine": [entry.to_json() for entry in self.quarantine],
+            "findings": [_finding_json(finding) for finding in self.findings],
+            "held": [entry.to_json() for entry in self.held], "outages": [one.to_json() for one in self.outages],
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SeriesState:
+        key = _key(data["key"])
+        return cls(
+            key, tuple(FileEntry.from_json(entry) for entry in data["files"]), _spans(data["asked"]),
+            _spans(data["rejected"]), data["blocked"],
+            tuple(QuarantineEntry.from_json(entry) for entry in data["quarantine"]),
+            tuple(_finding(finding, key) for finding in data["findings"]), data["verdict_seq"],
+            tuple(QuarantineEntry.from_json(entry) for entry in data.get("held", data["quarantine"])), _outages(data),
         )  # fmt: skip
 
 
@@ -202,27 +289,24 @@ class State:
         series = dict(self.series)
         for change in commit.changes:
             before = series.get(change.key, SeriesState(change.key))
-            series[change.key] = before.after(change, commit.seq, judged=commit.kind == "commit")
+            series[change.key] = before.after(change, commit)
         return State(commit.seq, commit_hash, commit.known_at, series)
 
     def to_bytes(self) -> bytes:
         return _canonical({
             "format": FORMAT, "seq": self.seq, "hash": self.hash, "known_at": self.known_at,
-            "series": [
-                {
-                    "key": list(key_parts(key)), "files": [entry.to_json() for entry in one.files], "asked": one.asked,
-                    "rejected": one.rejected, "blocked": one.blocked, "verdict_seq": one.verdict_seq,
-                    "quarantine": [entry.to_json() for entry in one.quarantine],
-                    "findings": [_finding_json(finding) for finding in one.findings],
-                }
-                for key, one in sorted(self.series.items(), key=lambda item: key_parts(item[0]))
-            ],
+            "series": [one.to_json() for _, one in sorted(self.series.items(), key=lambda item: key_parts(item[0]))],
         })  # fmt: skip
 
     @classmethod
     def from_bytes(cls, raw: bytes, name: str) -> State:
         data = _loaded(raw, name)
-        return cls(data["seq"], data["hash"], data["known_at"], {one.key: one for one in map(_series, data["series"])})
+        return cls(
+            data["seq"],
+            data["hash"],
+            data["known_at"],
+            {one.key: one for one in map(SeriesState.from_json, data["series"])},
+        )
 
 
 def digest(raw: bytes) -> str:
@@ -246,13 +330,22 @@ def file_entry(folder: str, block: Block, raw: bytes) -> FileEntry:
     )  # fmt: skip
 
 
-def _series(data: Mapping[str, Any]) -> SeriesState:
-    key = _key(data["key"])
-    return SeriesState(
-        key, tuple(FileEntry.from_json(entry) for entry in data["files"]), _spans(data["asked"]), _spans(data["rejected"]),
-        data["blocked"], tuple(QuarantineEntry(**entry) for entry in data["quarantine"]),
-        tuple(_finding(finding, key) for finding in data["findings"]), data["verdict_seq"],
-    )  # fmt: skip
+def _still_held(entries: Iterable[QuarantineEntry], rejected: Spans) -> tuple[QuarantineEntry, ...]:
+    """Files of which some time is still without a good row (``rejected`` holds whole windows, so its ends lie outside the rows)."""
+    return tuple(e for e in entries if any(start <= e.last and e.first < end for start, end in rejected))
+
+
+def _open_outages(outages: Iterable[Outage], asked: Spans) -> tuple[Outage, ...]:
+    """Outages that nobody asked again for since, those of one reason that touch made one."""
+    by_reason: dict[str, list[tuple[int, int]]] = {}
+    for one in outages:
+        by_reason.setdefault(one.reason, []).append((one.start, one.end))
+    merged = [Outage(*span, reason) for reason, parts in by_reason.items() for span in spans.union(parts)]
+    return tuple(sorted(one for one in merged if spans.subtract([(one.start, one.end)], asked)))
+
+
+def _outages(data: Mapping[str, Any]) -> tuple[Outage, ...]:
+    return tuple(Outage(*one) for one in data.get("outages", ()))
 
 
 def _canonical(data: Mapping[str, Any]) -> bytes:

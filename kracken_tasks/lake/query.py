@@ -1,8 +1,8 @@
 """SQL over one snapshot, in an in-memory DuckDB that can read the lake's own files and nothing else.
 
 In: one SELECT.  Out: a frame.  Views: ``candles`` (newest revision known), ``candles_all`` (every revision), ``trades``,
-``quotes``, ``quarantine``, ``commits``, ``findings``.  The manifest names the files; nothing is globbed.  Never: a statement that
-changes anything.
+``quotes``, ``quarantine``, ``commits``, ``outages``, ``findings``.  The manifest names the files; nothing is globbed.  Never: a
+statement that changes anything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type informa
 from kracken_tasks.domain.clock import from_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, key_parts
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake.dataset import CANDLES, QUOTES, TRADES, Dataset
+from kracken_tasks.lake.dataset import CANDLES, QUOTES, TRADES, Dataset, dataset_of
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Commit, FileEntry
 from kracken_tasks.lake.snapshot import Snapshot
@@ -35,7 +35,7 @@ def run_query(store: Store, snapshot: Snapshot, log: CommitLog, query: str) -> p
         connection.execute("SET TimeZone = 'UTC'")
         _one_select(connection, query)
         paths = _data_views(connection, store, snapshot)
-        _log_views(connection, store, log, snapshot.seq, query.lower())
+        _log_views(connection, store, log, snapshot, query.lower())
         _fence(connection, paths)
         try:
             answer: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
@@ -99,14 +99,17 @@ def _source(
     return name, []
 
 
-def _log_views(connection: duckdb.DuckDBPyConnection, store: Store, log: CommitLog, seq: int, query: str) -> None:
+def _log_views(
+    connection: duckdb.DuckDBPyConnection, store: Store, log: CommitLog, snapshot: Snapshot, query: str
+) -> None:
     """The views over the log cost a read of all of it, so they are made only for a query that speaks of them."""
-    if not any(word in query for word in ("commits", "findings", "quarantine")):
+    if not any(word in query for word in ("commits", "findings", "quarantine", "outages")):
         return
-    commits = list(log.commits(seq))
+    commits = list(log.commits(snapshot.seq))
     _register(connection, "commits", _commit_rows(commits), _COMMITS)
     _register(connection, "findings", _finding_rows(commits), _FINDINGS)
-    rows = _quarantine_rows(store, commits) if "quarantine" in query else []
+    _register(connection, "outages", _outage_rows(commits), _OUTAGES)
+    rows = _quarantine_rows(store, commits, snapshot) if "quarantine" in query else []
     _register(connection, "quarantine", rows, _QUARANTINE)
 
 
@@ -116,12 +119,14 @@ _KEY_FIELDS = [(name, pa.string()) for name in ("exchange", "symbol", "timeframe
 _COMMITS = pa.schema([
     ("seq", pa.int64()), ("kind", pa.string()), ("known_at", _TIME), ("checked_at", _TIME), ("contract", pa.string()),
     ("batch_hash", pa.string()), ("rows_added", pa.int64()), ("rows_revised", pa.int64()), ("rows_quarantined", pa.int64()),
+    ("released_by", pa.string()), ("reason", pa.string()),
 ])  # fmt: skip
 _FINDINGS = pa.schema([
     ("commit_seq", pa.int64()), *_KEY_FIELDS, ("rule", pa.string()), ("action", pa.string()), ("rows", pa.int64()),
     ("first_ts", _US), ("detail", pa.string()), ("why", pa.string()), ("contract", pa.string()),
     ("sample", pa.list_(pa.string())),
 ])  # fmt: skip
+_OUTAGES = pa.schema([("commit_seq", pa.int64()), *_KEY_FIELDS, ("start", _US), ("end", _US), ("reason", pa.string())])
 _ROW_FIELDS = {
     name: _US
     if name in dataset.times
@@ -132,7 +137,14 @@ _ROW_FIELDS = {
     for name in dataset.columns
 }
 _QUARANTINE = pa.schema(
-    [("commit_seq", pa.int64()), *_KEY_FIELDS, *_ROW_FIELDS.items(), ("rule", pa.string()), ("reason", pa.string())]
+    [
+        ("commit_seq", pa.int64()),
+        *_KEY_FIELDS,
+        *_ROW_FIELDS.items(),
+        ("rule", pa.string()),
+        ("reason", pa.string()),
+        ("held", pa.bool_()),
+    ]
 )
 
 
@@ -144,6 +156,7 @@ def _commit_rows(commits: list[Commit]) -> list[dict[str, Any]]:
             "rows_added": sum(change.added for change in commit.changes),
             "rows_revised": sum(change.revised for change in commit.changes),
             "rows_quarantined": sum(entry.rows for change in commit.changes for entry in change.quarantine),
+            "released_by": commit.by, "reason": commit.reason,
         }
         for commit in commits
     ]  # fmt: skip
@@ -160,9 +173,20 @@ def _finding_rows(commits: list[Commit]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _quarantine_rows(store: Store, commits: list[Commit]) -> list[dict[str, Any]]:
+def _outage_rows(commits: list[Commit]) -> list[dict[str, Any]]:
     return [
-        {"commit_seq": commit.seq, **_key_cells(change.key), **row}
+        {
+            "commit_seq": commit.seq, **_key_cells(change.key), "reason": outage.reason,
+            "start": dataset_of(change.key).moment(outage.start), "end": dataset_of(change.key).moment(outage.end),
+        }
+        for commit in commits for change in commit.changes for outage in change.outages
+    ]  # fmt: skip
+
+
+def _quarantine_rows(store: Store, commits: list[Commit], snapshot: Snapshot) -> list[dict[str, Any]]:
+    """``held``: neither released nor replaced by a good row, as of the snapshot."""
+    return [
+        {"commit_seq": commit.seq, **_key_cells(change.key), **row, "held": snapshot.rejects(change.key, row["ts"])}
         for commit in commits
         for change in commit.changes
         for entry in change.quarantine

@@ -20,10 +20,10 @@ from kracken_tasks.lake.dataset import CANDLES, Dataset
 from kracken_tasks.lake.manifest import FileEntry, Group
 from kracken_tasks.lake.store import Store
 
-__all__ = ["BlockReader", "Unit", "newest", "settled", "units"]
+__all__ = ["FOREVER", "BlockReader", "Unit", "newest", "settled", "units"]
 
 _CACHE_BYTES: Final = 128 * 1024 * 1024
-_FOREVER: Final = 2**62
+FOREVER: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,7 @@ class Unit:
         return self.entry.groups[self.index]
 
 
-def units(
-    files: Iterable[FileEntry], *, start: int = -_FOREVER, end: int = _FOREVER, seq: int = _FOREVER
-) -> list[Unit]:
+def units(files: Iterable[FileEntry], *, start: int = -FOREVER, end: int = FOREVER, seq: int = FOREVER) -> list[Unit]:
     """Row groups that may hold rows with start <= ts < end written by commits up to ``seq``, in order of time."""
     found = [
         Unit(entry, index)
@@ -53,7 +51,7 @@ def units(
     return found
 
 
-def newest(blocks: Sequence[Block], seq: int = _FOREVER) -> Block:
+def newest(blocks: Sequence[Block], seq: int = FOREVER) -> Block:
     """One row a candle: the newest revision that commit ``seq`` knew, sorted by ts."""
     rows = Block.concat(blocks)
     if not len(rows):

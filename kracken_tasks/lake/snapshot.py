@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
@@ -18,36 +18,39 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey
+from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
 from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import CANDLES, dataset_of
-from kracken_tasks.lake.manifest import FileEntry, SeriesState, State
-from kracken_tasks.lake.reader import BlockReader, newest, settled, units
+from kracken_tasks.lake.manifest import FileEntry, QuarantineEntry, SeriesState, State
+from kracken_tasks.lake.reader import FOREVER, BlockReader, newest, settled, units
 
-__all__ = ["Hole", "HoleCause", "SeriesCoverage", "Snapshot"]
-
-_MIN, _MAX = -(2**62), 2**62
+__all__ = ["Hole", "HoleCause", "SeriesCoverage", "Snapshot", "TapeCoverage"]
 
 
 class HoleCause(StrEnum):
     """Why a window of the grid has no candle.  Only the first may be filled, and only when reading."""
 
     NO_TRADES = "no_trades"  # a source was asked for this window and told of none
+    VENUE_OUTAGE = "venue_outage"  # the venue was asked, did not answer, and was not asked again since
     NOT_FETCHED = "not_fetched"
     REJECTED = "rejected"  # a row came and the contract kept it out
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Windows without a candle: [start, end) in open times, ``windows`` of them."""
+    """Windows without a candle: [start, end) in open times, ``windows`` of them; of a tape: a time not covered, windows 0.
+
+    ``reason``: what was told of an outage.
+    """
 
     start: datetime
     end: datetime
     windows: int
     cause: HoleCause
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,22 @@ class SeriesCoverage:
     rejected: int
     blocked: bool
     findings: tuple[Finding, ...]
+    venue_outage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TapeCoverage:
+    """What the lake holds of one tape: events, the times a source answered for, and how long it did not in between."""
+
+    key: TapeKey
+    events: int
+    first_ts: datetime | None
+    last_ts: datetime | None
+    covered: tuple[tuple[datetime, datetime], ...]
+    outage: timedelta
+    not_fetched: timedelta
+    rejected: int
+    blocked: bool
 
 
 class Snapshot:
@@ -104,8 +123,8 @@ class Snapshot:
         self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
     ) -> Block:
         """The same rows as arrays: the candle's own columns (bookkeeping may be left out)."""
-        low = _MIN if start is None else to_ms(start)
-        high = _MAX if end is None else to_ms(end)
+        low = -FOREVER if start is None else to_ms(start)
+        high = FOREVER if end is None else to_ms(end)
         return self._patiently(key, lambda files: self._rows(files, low, high, last))
 
     def tape(self, key: TapeKey, start: datetime | None = None, end: datetime | None = None) -> pd.DataFrame:
@@ -114,8 +133,8 @@ class Snapshot:
         Shapes: TRADE_COLUMNS or QUOTE_COLUMNS, then source, [N].  Time: start <= ts < end (the venue's stamps).
         """
         dataset = dataset_of(key)
-        low = _MIN if start is None else dataset.ticks(start)
-        high = _MAX if end is None else dataset.ticks(end)
+        low = -FOREVER if start is None else dataset.ticks(start)
+        high = FOREVER if end is None else dataset.ticks(end)
 
         def read(files: tuple[FileEntry, ...]) -> Block:
             wanted = units(files, start=low, end=high, seq=self.seq)
@@ -128,8 +147,8 @@ class Snapshot:
 
     def revisions(self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None) -> pd.DataFrame:
         """Every revision known to this snapshot, with revision, commit_seq and known_at, sorted by (ts, revision)."""
-        low = _MIN if start is None else to_ms(start)
-        high = _MAX if end is None else to_ms(end)
+        low = -FOREVER if start is None else to_ms(start)
+        high = FOREVER if end is None else to_ms(end)
         rows = self._patiently(key, lambda files: Block.concat(self._reader.read(units(files, start=low, end=high))))
         rows = rows.take((rows["commit_seq"] <= self.seq) & (rows["ts"] >= low) & (rows["ts"] < high))
         return rows.to_frame(bookkeeping=True)
@@ -152,34 +171,45 @@ class Snapshot:
         one = self._series(key)
         return one.blocked or bool(one.quarantine)
 
-    def missing(self, key: SeriesKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        """Parts [start, end) of the grid without a candle, whatever the cause; bounds are taken to the grid."""
-        return [(from_ms(a), from_ms(b)) for a, b in self._missing(key, start, end)]
+    def missing(self, key: DataKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """Parts [start, end) of the grid without a candle, whatever the cause (bounds are taken to the grid); of a tape: times that
+        no source answered for."""
+        moment = dataset_of(key).moment
+        return [(moment(a), moment(b)) for a, b in self._missing(key, start, end)]
 
-    def unfetched(self, key: SeriesKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-        """The part of ``missing`` that a source was never asked for, or answered with rows that were kept out: what to fetch."""
-        gaps = spans.subtract(self._missing(key, start, end), self._series(key).asked)
-        return [(from_ms(a), from_ms(b)) for a, b in gaps]
+    def unfetched(self, key: DataKey, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """The part of ``missing`` that a source was never asked for, did not answer for, or answered with candles that were kept
+        out: what to fetch."""
+        one, moment = self._series(key), dataset_of(key).moment
+        done = one.asked if isinstance(key, SeriesKey) else spans.union(one.asked, one.rejected)
+        return [(moment(a), moment(b)) for a, b in spans.subtract(self._missing(key, start, end), done)]
 
-    def holes(self, key: SeriesKey, start: datetime, end: datetime) -> list[Hole]:
+    def holes(self, key: DataKey, start: datetime, end: datetime) -> list[Hole]:
         """``missing`` with a cause for every window, by time."""
-        one, gaps = self._series(key), self._missing(key, start, end)
-        rejected = spans.intersect(gaps, one.rejected)
-        rest = spans.subtract(gaps, rejected)
-        parts = {
-            HoleCause.REJECTED: rejected,
-            HoleCause.NO_TRADES: spans.intersect(rest, one.asked),
-            HoleCause.NOT_FETCHED: spans.subtract(rest, one.asked),
-        }
-        step = key.timeframe.seconds * 1000
-        return sorted(
-            (Hole(from_ms(a), from_ms(b), (b - a) // step, cause) for cause, part in parts.items() for a, b in part),
-            key=lambda hole: hole.start,
-        )
+        return holes_in(self._series(key), self._missing(key, start, end))
 
     def coverage(self) -> list[SeriesCoverage]:
         """One line a series, those with findings but no candle included."""
         return [self._coverage(key) for key in sorted(key for key in self._state.series if isinstance(key, SeriesKey))]
+
+    def tape_coverage(self) -> list[TapeCoverage]:
+        """One line a tape, those with spans asked but no event included."""
+        return [
+            self._tape_coverage(key) for key in sorted(key for key in self._state.series if isinstance(key, TapeKey))
+        ]
+
+    def held(self, key: DataKey) -> tuple[QuarantineEntry, ...]:
+        """Files of rows in quarantine that were neither released nor replaced by good ones."""
+        return self._series(key).held
+
+    def rejects(self, key: DataKey, moment: datetime) -> bool:
+        """True when the row at a moment is still kept out."""
+        at = dataset_of(key).ticks(moment)
+        return any(start <= at < end for start, end in self._series(key).rejected)
+
+    def keys(self) -> tuple[DataKey, ...]:
+        """Everything the lake has heard of, series and tapes, with rows or without."""
+        return tuple(sorted(self._state.series, key=key_parts))
 
     def files(self, key: DataKey) -> tuple[FileEntry, ...]:
         """The data files of this very snapshot."""
@@ -219,12 +249,15 @@ class Snapshot:
             taken[:0] = self._reader.read([wanted[at]])
             if sum(map(len, taken)) >= last or at == 0:
                 rows = _within(newest(taken, self.seq), low, high)
-                older_reach = wanted[at - 1].group.last if at else _MIN
+                older_reach = wanted[at - 1].group.last if at else -FOREVER
                 if len(rows) >= last and (last == 0 or older_reach < int(rows["ts"][-last])):
                     break
         return rows.take(slice(max(len(rows) - last, 0), None))
 
-    def _missing(self, key: SeriesKey, start: datetime, end: datetime) -> spans.Spans:
+    def _missing(self, key: DataKey, start: datetime, end: datetime) -> spans.Spans:
+        if isinstance(key, TapeKey):
+            ticks = dataset_of(key).ticks
+            return spans.subtract([(ticks(start), ticks(end))], self._series(key).asked)
         step = key.timeframe.seconds * 1000
         low, high = _grid_up(key, start), _grid_up(key, end)
         if low >= high:
@@ -255,7 +288,41 @@ class Snapshot:
         return SeriesCoverage(
             key, candles, sum(entry.rows for entry in one.files) - candles, first, last, count[HoleCause.NO_TRADES],
             count[HoleCause.NOT_FETCHED], count[HoleCause.REJECTED], one.blocked, one.findings,
+            count[HoleCause.VENUE_OUTAGE],
         )  # fmt: skip
+
+    def _tape_coverage(self, key: TapeKey) -> TapeCoverage:
+        one, moment = self._series(key), dataset_of(key).moment
+        covered = tuple((moment(a), moment(b)) for a, b in one.asked)
+        holes = self.holes(key, covered[0][0], covered[-1][1]) if covered else []
+        lost = {cause: sum((h.end - h.start for h in holes if h.cause is cause), timedelta()) for cause in HoleCause}
+        return TapeCoverage(
+            key, sum(entry.rows for entry in one.files), self.first_ts(key), self.last_ts(key), covered,
+            lost[HoleCause.VENUE_OUTAGE], lost[HoleCause.NOT_FETCHED], sum(entry.rows for entry in one.held), one.blocked,
+        )  # fmt: skip
+
+
+def holes_in(one: SeriesState, gaps: spans.Spans) -> list[Hole]:
+    """Gaps of a series or tape with their causes, by time.  What was kept out counts before what was asked, and that before an
+    outage."""
+    moment, step = dataset_of(one.key).moment, 0
+    if isinstance(one.key, SeriesKey):
+        step = one.key.timeframe.seconds * 1000
+    found: list[Hole] = []
+
+    def take(part: spans.Spans, cause: HoleCause, reason: str = "") -> None:
+        nonlocal gaps
+        gaps = spans.subtract(gaps, part)
+        found.extend(Hole(moment(a), moment(b), (b - a) // step if step else 0, cause, reason) for a, b in part)
+
+    take(spans.intersect(gaps, one.rejected), HoleCause.REJECTED)
+    take(spans.intersect(gaps, one.asked), HoleCause.NO_TRADES)
+    for outage in one.outages:
+        # A window that lies only partly in an outage is empty because of it all the same.
+        reach = spans.grown(gaps, outage.start, outage.end, step)
+        take(reach, HoleCause.VENUE_OUTAGE, outage.reason)
+    take(gaps, HoleCause.NOT_FETCHED)
+    return sorted(found, key=lambda hole: hole.start)
 
 
 def _within(rows: Block, low: int, high: int) -> Block:

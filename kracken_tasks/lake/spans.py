@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Spans", "intersect", "of_grid", "subtract", "union"]
+__all__ = ["Spans", "grown", "intersect", "of_grid", "subtract", "union"]
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -50,6 +50,14 @@ def intersect(left: Iterable[tuple[int, int]], right: Iterable[tuple[int, int]])
     """What is in both."""
     whole = union(left)
     return subtract(whole, subtract(whole, right))
+
+
+def grown(gaps: Spans, start: int, end: int, step: int) -> Spans:
+    """What of ``gaps`` lies in [start, end); where gaps are made of windows of ``step``, whole windows that it touches."""
+    if step and gaps:
+        origin = gaps[0][0]
+        start, end = origin + (start - origin) // step * step, origin - (origin - end) // step * step
+    return intersect(gaps, [(start, end)])
 
 
 def of_grid(ts: NDArray[np.int64], step_ms: int) -> Spans:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -59,7 +58,7 @@ def s3_server(between: Callable[[App], App] = lambda app: app) -> Iterator[S3Ser
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
     client = boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1", config=Config(retries={"max_attempts": 2})
+        "s3", endpoint_url=endpoint, region_name="us-east-1"
     )
     if not any(one["Name"] == "lake" for one in client.list_buckets()["Buckets"]):
         client.create_bucket(Bucket="lake")
