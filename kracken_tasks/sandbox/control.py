@@ -15,6 +15,7 @@ DELETE /control/sockets[/ID]              cut all, one, or with ?channel=ticker 
 DELETE /control/tokens                    every token for the private socket given out so far is too old
 POST /control/deposit                     {"asset": "USD", "amount": "100"}, negative to withdraw; optional "account"
 GET  /control/state                       accounts, live and past orders, fills, ledger
+                                            settings, deposit and state mean Kraken, or with ?venue=binance that venue
 POST /control/shutdown                    stop cleanly
 """
 
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -53,7 +54,7 @@ class Control:
 
     def __init__(
         self,
-        venue: Venue,
+        venues: Mapping[str, Venue],
         faults: Faults,
         sockets: Sockets,
         tokens: Tokens,
@@ -61,7 +62,8 @@ class Control:
         stop: asyncio.Event,
         follow: Callable[[], None],
     ) -> None:
-        self._venue = venue
+        self._venues = venues
+        self._venue = next(iter(venues.values()))  # the one that leads the clock
         self._sockets = sockets
         self._tokens = tokens
         self._follow = follow
@@ -148,57 +150,59 @@ class Control:
         self._tokens.expire()
         return {"status": "ok"}
 
+    def _meant(self, request: web.Request, body: dict[str, Any]) -> Venue:
+        """The venue of ``?venue=NAME`` (or of the body's, which is taken out of it); Kraken where none is named."""
+        name = body.pop("venue", None) or request.query.get("venue")
+        if name is None:
+            return self._venue
+        if name not in self._venues:
+            raise ValueError(f"venue {name!r}: one of {', '.join(self._venues)}")
+        return self._venues[name]
+
     def _show_settings(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-        return self._venue.state.settings.to_json()
+        return self._meant(request, body).state.settings.to_json()
 
     def _change_settings(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        venue = self._meant(request, body)
         unknown = set(body) - set(Settings.__dataclass_fields__)
         if unknown:
             raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
         if body.get("tier", "pro") not in TIERS:
             raise ValueError(f"tier {body['tier']!r}: one of {', '.join(TIERS)}")
         for symbol in body.get("pair_status", {}):
-            if symbol not in self._venue.listings.by_symbol:
+            if symbol not in venue.listings.by_symbol:
                 raise ValueError(f"unknown symbol {symbol!r}")
-        with self._venue.request():
-            self._venue.state.change_settings(**body)
-        return self._show_settings(request, body)
+        with venue.request():
+            venue.state.change_settings(**body)
+        return venue.state.settings.to_json()
 
     def _deposit(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
+        venue = self._meant(request, body)
         asset = asset_from_code(body["asset"])
-        account = body.get("account", self._venue.accounts[0])
+        account = body.get("account", venue.accounts[0])
         amount = scaled(str(body["amount"]), asset.decimals)
-        with self._venue.request() as now_ns:
-            if self._venue.engine.booking.free(account, asset.key) + amount < 0:
+        with venue.request() as now_ns:
+            if venue.engine.booking.free(account, asset.key) + amount < 0:
                 raise ValueError("more than is free")
-            self._venue.engine.booking.deposit(account, asset.key, amount, now_ns)
-        return {"account": account, "asset": asset.key, "balance": self._balances(account)[asset.key]["balance"]}
-
-    def _balances(self, account: str) -> dict[str, dict[str, str]]:
-        state, booking = self._venue.state, self._venue.engine.booking
-        answer = {}
-        for (owner, key), amount in sorted(state.balances.items()):
-            if owner == account:
-                decimals = asset_from_key(key).decimals
-                held = text_of(booking.held(account, key), decimals)
-                answer[key] = {"balance": text_of(amount, decimals), "hold_trade": held}
-        return answer
+            venue.engine.booking.deposit(account, asset.key, amount, now_ns)
+        return {"account": account, "asset": asset.key, "balance": _balances(venue, account)[asset.key]["balance"]}
 
     def _show_state(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
-        with self._venue.request():
-            accounts = {account: self._account(account) for account in self._venue.accounts}
-        return {**self._clock(request, body), "seed": self._venue.state.seed, "accounts": accounts}
+        venue = self._meant(request, body)
+        with venue.request():
+            accounts = {account: self._account(venue, account) for account in venue.accounts}
+        return {**self._clock(request, body), "seed": venue.state.seed, "accounts": accounts}
 
-    def _account(self, account: str) -> dict[str, Any]:
-        """Everything about one account, oldest first, in Kraken's shapes."""
-        venue, by_symbol = self._venue, self._venue.listings.by_symbol
+    def _account(self, venue: Venue, account: str) -> dict[str, Any]:
+        """Everything about one account, oldest first, in Kraken's shapes whatever the venue."""
+        by_symbol = venue.listings.by_symbol
         closed = venue.store.closed_orders(account, Window(), _EVERYTHING, listed_by_ns=2**62).rows
         fills, rows = (
             venue.store.fills(account, Window(), _EVERYTHING),
             venue.store.ledger(account, Window(), _EVERYTHING),
         )
         return {
-            "balances": self._balances(account),
+            "balances": _balances(venue, account),
             "open": {o.txid: order_json(o, by_symbol[o.symbol], True) for o in venue.state.orders_of(account)},
             "closed": {o.txid: order_json(o, by_symbol[o.symbol], True) for o in reversed(closed)},
             "trades": {fill.id: trade_json(fill, by_symbol[fill.symbol]) for fill in reversed(fills.rows)},
@@ -208,6 +212,17 @@ class Control:
     def _shutdown(self, request: web.Request, body: dict[str, Any]) -> dict[str, Any]:
         self._stop.set()
         return {"status": "stopping"}
+
+
+def _balances(venue: Venue, account: str) -> dict[str, dict[str, str]]:
+    state, booking = venue.state, venue.engine.booking
+    answer = {}
+    for (owner, key), amount in sorted(state.balances.items()):
+        if owner == account:
+            decimals = asset_from_key(key).decimals
+            held = text_of(booking.held(account, key), decimals)
+            answer[key] = {"balance": text_of(amount, decimals), "hold_trade": held}
+    return answer
 
 
 def _target_ns(body: dict[str, Any], now_ns: int) -> int:

@@ -39,7 +39,8 @@ class FaultRule:
     """One rule.  ``endpoint`` is a name or pattern (``AddOrder``, ``*Order*``), ``venue`` likewise; ``count`` None strikes for ever.
 
     What happens: ``delay_ms`` first; then one of ``error`` (the venue's wording in the venue's shape; Kraken's with HTTP 200),
-    ``status`` with ``body`` (HTML if it starts with ``<``), or ``drop`` (the connection is cut).  With ``delay_ms`` alone the request then goes its usual way.
+    ``status`` with ``body`` (HTML if it starts with ``<``), or ``drop`` (the connection is cut).  With ``delay_ms`` alone the request
+    then goes its usual way.
     ``seconds`` ends a rule so long (wall time) after it was set.  For frames of streams: ``mute`` swallows the frame, ``spoil`` sends
     it wrong: a false ``checksum``, an ohlc frame of another ``interval``, the frame ``twice``.
     """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kracken_tasks.sandbox.amounts import rescale_down, rescale_up, scaled
+from kracken_tasks.sandbox.amounts import power_of_ten, rescale_down, rescale_up, scaled
 from kracken_tasks.sandbox.assets import Asset, asset_from_key
 from kracken_tasks.sandbox.engine.fees import CRYPTO_SCHEDULE, FLAT_SCHEDULE, FeeSchedule
 from kracken_tasks.sandbox.market.protocol import Market, PairSpec
@@ -40,6 +40,11 @@ class Listing:
     def lot_decimals(self) -> int:
         """A volume fits both the pair and the asset, whichever is coarser."""
         return min(self.spec.lot_decimals, self.base.decimals, LOT_DECIMALS)
+
+    @property
+    def step(self) -> int:
+        """The smallest volume, in lots."""
+        return power_of_ten(LOT_DECIMALS - self.lot_decimals)
 
     @property
     def cost_decimals(self) -> int:

@@ -6,10 +6,11 @@ Never: HTTP.  A request first works through the market up to now, so whoever ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 from kracken_tasks.domain.clock import to_ns, utc
 from kracken_tasks.sandbox.amounts import scaled
@@ -23,6 +24,7 @@ from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.limits import TIERS, Tier
 from kracken_tasks.sandbox.listing import Listings
 from kracken_tasks.sandbox.market.protocol import Market
+from kracken_tasks.sandbox.profiles import KRAKEN, VenueProfile
 from kracken_tasks.sandbox.state import Happening, Settings, State
 from kracken_tasks.sandbox.store import Store, Window
 
@@ -36,23 +38,38 @@ class Venue:
     """See the module docstring.  ``state``, ``engine`` and ``desk`` are replaced when a request fails: never keep them.
 
     Who is in ``listeners`` is handed, after every commit, what happened to orders and money since the one before, in its order.
+    A venue with a ``leader`` has no clock of its own: its now is the leader's, so that several venues of one sandbox cannot
+    disagree about the time.  Its accounts, orders and file are its own (``STATE.VENUE.SUFFIX`` beside the leader's).
     """
 
-    def __init__(self, market: Market, config: SandboxConfig, wall: Callable[[], int] = wall_ns) -> None:
+    def __init__(
+        self,
+        market: Market,
+        config: SandboxConfig,
+        wall: Callable[[], int] = wall_ns,
+        *,
+        profile: VenueProfile = KRAKEN,
+        leader: Venue | None = None,
+    ) -> None:
         self.market = market
+        self.profile = profile
         self._config = config
         self._wall = wall
-        schedule = FeeSchedule(config.fee_tiers) if config.fee_tiers else None
-        self.listings = Listings(market, schedule)
+        self._leader = leader
+        own = FeeSchedule(config.fee_tiers) if config.fee_tiers and profile is KRAKEN else None
+        self.listings = Listings(market, own or profile.schedule)
         self.accounts = sorted({key.account for key in config.api_keys})
         self.listeners: list[Callable[[Sequence[Happening]], None]] = []
-        self.store = Store(config.state_path)
+        self.store = Store(self._path(config.state_path))
         try:
             self._adopt(self.store.load() or self._fresh_state())
             self._restart()
         except BaseException:
             self.store.close()
             raise
+
+    def _path(self, path: Path | None) -> Path | None:
+        return path if path is None or self._leader is None else path.with_suffix(f".{self.profile.name}{path.suffix}")
 
     def close(self) -> None:
         self.store.close()
@@ -63,7 +80,8 @@ class Venue:
 
     def now_ns(self) -> int:
         """The venue's now; it never goes back, whatever the wall does."""
-        return max(self.state.clock.now_ns(self._wall), self.state.processed_ns)
+        clock_ns = self.state.clock.now_ns(self._wall) if self._leader is None else self._leader.now_ns()
+        return max(clock_ns, self.state.processed_ns)
 
     @contextmanager
     def request(self) -> Iterator[int]:
@@ -108,6 +126,11 @@ class Venue:
             self.state.change_settings(listing_lag_ms=self._lag(ClockMode.WALL))
             self.engine.advance(market_ns)
 
+    def catch_up(self) -> None:
+        """Work through the market up to now without being asked for anything."""
+        with self.request():
+            pass
+
     def is_listed(self, opened_ns: int, now_ns: int) -> bool:
         """Whether an order shows in listings yet: they lag a little behind the matching engine."""
         return opened_ns + self.state.settings.listing_lag_ms * 1_000_000 <= now_ns
@@ -141,14 +164,19 @@ class Venue:
         )
 
     def _lag(self, mode: ClockMode) -> int:
+        if self._leader is not None:
+            return 0
         if self._config.listing_lag_ms is not None:
             return self._config.listing_lag_ms
         return 0 if mode is ClockMode.MANUAL else _WALL_LAG_MS
 
     def _seed(self) -> str:
-        return f"{self._config.market}|{','.join(self.accounts)}"
+        owner = "" if self._leader is None else f"|{self.profile.name}"
+        return f"{self._config.market}|{','.join(self.accounts)}{owner}"
 
     def _start_ns(self, start: datetime | None) -> int:
+        if self._leader is not None:
+            return self._leader.now_ns()
         if start is not None:
             return to_ns(start)
         if self._config.market.startswith("replay:"):
@@ -161,7 +189,7 @@ class Venue:
         if state.seed != self._seed():
             raise ValueError(f"{config.state_path} belongs to {state.seed!r}, not to {self._seed()!r}")
         state.change_settings(
-            tier=config.tier,
+            tier=self.profile.tier or config.tier,
             fill_share_percent=config.fill_share_percent,
             public_calls_per_second=config.public_calls_per_second,
             listing_lag_ms=self._lag(config.clock_mode),
@@ -170,8 +198,15 @@ class Venue:
             state.set_clock(replace(state.clock.moved_to(self.now_ns(), self._wall), mode=config.clock_mode))
         for account in self.accounts:
             if not self.store.ledger(account, Window(), 1).count:
-                for code, amount in sorted(config.opening_balances.items()):
+                for code, amount in sorted(self._purse().items()):
                     asset = asset_from_code(code)
                     units = scaled(amount, asset.decimals)
                     self.engine.booking.deposit(account, asset.key, units, state.processed_ns)
         self._commit()
+
+    def _purse(self) -> Mapping[str, str]:
+        """What an account opens with: the venue's own purse where one is configured, else everyone's, in the venue's money."""
+        own = self._config.venue_balances.get(self.profile.name)
+        if own is not None:
+            return own
+        return {self.profile.money if code == "USD" else code: v for code, v in self._config.opening_balances.items()}

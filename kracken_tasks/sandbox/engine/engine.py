@@ -107,9 +107,10 @@ class Engine:
             return
         self._settle_trails(search.watch)
         there = sorted(self.state.orders_on(symbol), key=lambda order: order.no)
-        share = touch.lots * self.state.settings.fill_share_percent // 100
+        step = self.listings.by_symbol[symbol].step
+        share = touch.lots * self.state.settings.fill_share_percent // 100 // step * step
         for side in (1, -1):
-            left = max(share, 1)
+            left = max(share, step)
             resting = [order for order in there if order.side == side and order.rests and order.crosses(touch.price)]
             for order in sorted(resting, key=lambda order: (-side * order.limit, order.no)):
                 lots = min(left, order.remaining)

@@ -146,7 +146,8 @@ class Execution:
 
     def _sweep(self, order: Order, at_ns: int) -> Order:
         """Take what the book offers now, within the order's limit and the account's money."""
-        wish = Wish(order.side, order.remaining, order.quote_volume, order.limit)
+        step = self._listings.by_symbol[order.symbol].step
+        wish = Wish(order.side, order.remaining, order.quote_volume, order.limit, step)
         levels = self.matcher.preview(order.symbol, wish, at_ns)
         short = False
         if order.side > 0 and not order.limit:

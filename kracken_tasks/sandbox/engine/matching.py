@@ -35,12 +35,16 @@ class TakenLiquidity:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How much a taker wants: at most ``lots``, at most ``cost`` (ticks x lots), no worse than ``limit``; 0 means no bound."""
+    """How much a taker wants: at most ``lots``, at most ``cost`` (ticks x lots), no worse than ``limit``; 0 means no bound.
+
+    ``step`` is the pair's smallest volume: what a sum buys is cut down to it.
+    """
 
     side: int
     lots: int = 0
     cost: int = 0
     limit: int = 0
+    step: int = 1
 
 
 class Matcher:
@@ -91,7 +95,7 @@ def _walk(levels: Levels, wish: Wish) -> tuple[Levels, bool]:
             return got, True
         take = min(lots, lots_left) if wish.lots else lots
         if wish.cost:
-            take = min(take, cost_left // price)
+            take = min(take, cost_left // price // wish.step * wish.step)
         if take > 0:
             got.append((price, take))
             lots_left -= take

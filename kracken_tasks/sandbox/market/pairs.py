@@ -10,7 +10,7 @@ from typing import Final
 
 from kracken_tasks.sandbox.market.protocol import PairSpec
 
-__all__ = ["LISTED", "kraken_asset", "pair_spec", "symbol_of"]
+__all__ = ["LISTED", "code_of", "kraken_asset", "pair_spec", "symbol_of"]
 
 # Kraken's oldest assets carry an X (coin) or Z (money) in front; everything listed later goes by its plain name.
 _OLD_COINS: Final = {"BTC": "XXBT", "DOGE": "XXDG", "ETH": "XETH", "ETC": "XETC", "LTC": "XLTC", "MLN": "XMLN",
@@ -36,6 +36,11 @@ _UNLISTED: Final = (5, "0.0001")
 def kraken_asset(code: str) -> str:
     """Kraken's asset key: ``BTC`` -> ``XXBT``, ``USD`` -> ``ZUSD``, ``ADA`` -> ``ADA``."""
     return _OLD_COINS.get(code) or _OLD_MONEY.get(code, code)
+
+
+def code_of(asset_key: str) -> str:
+    """The other way: ``XXBT`` -> ``BTC``, ``ZUSD`` -> ``USD``, ``ADA`` -> ``ADA``."""
+    return _code(asset_key)
 
 
 def pair_spec(symbol: str, price_decimals: int | None = None) -> PairSpec:
