@@ -27,9 +27,13 @@ _MOST_IN = 1024 * 1024
 
 
 class KrakenStreams:
-    """The endpoints ``/ws/v2`` and ``/ws-auth/v2`` of one venue, under a prefix."""
+    """The endpoints ``/ws/v2`` and ``/ws-auth/v2`` of one venue, under a prefix.
+
+    ``slow_seconds``: how long a client may take to make room for a frame before it is cut off.
+    """
 
     prefix = "/kraken"
+    slow_seconds = 10.0
 
     def __init__(self, venue: Venue, faults: Faults, sockets: Sockets, tokens: Tokens) -> None:
         self._venue = venue
@@ -69,7 +73,7 @@ class KrakenStreams:
                 return web.Response(status=rule.status or 503, text=rule.body)
         ws = web.WebSocketResponse(max_msg_size=_MOST_IN, timeout=1.0)
         await ws.prepare(request)
-        session = Session(ws, request, desk, self._venue, self._faults, 0)
+        session = Session(ws, request, desk, self._venue, self._faults, 0, self.slow_seconds)
         session.number = self._sockets.add(session)
         self._sessions[session.number] = session
         try:

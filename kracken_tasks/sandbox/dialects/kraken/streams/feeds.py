@@ -167,8 +167,10 @@ class OhlcFeed:
     def snapshot(self, now_ns: int) -> Iterator[Frame]:
         width_s = self.interval * 60
         running_s = now_ns // NS_PER_SECOND // width_s * width_s
-        first_s = running_s - (_LOOK_BACK_CANDLES - 1) * width_s
-        rows = self._rows(first_s, running_s + width_s, now_ns)[-_SNAPSHOT_CANDLES:]
+        for count in (_SNAPSHOT_CANDLES, _LOOK_BACK_CANDLES):  # further only where nobody traded for a while
+            rows = self._rows(running_s - (count - 1) * width_s, running_s + width_s, now_ns)[-_SNAPSHOT_CANDLES:]
+            if len(rows) == _SNAPSHOT_CANDLES:
+                break
         if rows:
             yield _frame(now_ns, "ohlc", "snapshot", rows, timestamp=stamp_ns(now_ns))
 

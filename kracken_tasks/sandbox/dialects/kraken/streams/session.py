@@ -90,6 +90,7 @@ class Session:
         try:
             async for message in self.ws:
                 if message.type is WSMsgType.TEXT:
+                    await self._catch_up()  # what happened before it was asked is told before it is answered
                     async with self._turn:
                         await self._handle(message.data)
         except ConnectionError:
