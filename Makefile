@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test lint types imports format browser-test bench clean
+.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test lint types imports format browser-test bench clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -32,6 +32,9 @@ crash-matrix: $(STAMP)  ## ticks stopped at every single step, in more sequences
 
 kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the middle of its ticks; four minutes
 	$(BIN)/python -m tests.e2e.kill_test $(ARGS)
+
+backfill-kill-test: $(STAMP)  ## a month's backfill killed ten times by kill -9, and two at once: the same bytes as one undisturbed
+	$(BIN)/python -m pytest --month tests/fault/test_backfill_killed.py $(ARGS)
 
 lint: $(STAMP)     ## style
 	$(BIN)/ruff check .

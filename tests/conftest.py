@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-step", action="store_true", help="stop ticks at every single step, not once at each kind of step"
     )
+    parser.addoption(
+        "--month", action="store_true", help="kill a backfill of a month ten times, not of a week three times"
+    )
 
 
 @pytest.fixture(scope="session")

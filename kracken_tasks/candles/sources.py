@@ -108,7 +108,8 @@ def fill_command(key: SeriesKey, window: Window) -> str:
 
 def _parts(hole: Window, offers: Offers) -> Sequence[Window]:
     edges = {hole.start, hole.end}
-    bounds = [offers.ohlc_from, *(edge for span in offers.archive for edge in (span.start, span.end))]
+    bounds = [offers.ohlc_from] if Source.OHLC in offers.allowed else []
+    bounds += [edge for span in offers.archive for edge in (span.start, span.end)]
     edges |= {edge for edge in bounds if edge is not None and hole.start < edge < hole.end}
     cuts = sorted(edges)
     return [Window(a, b) for a, b in pairwise(cuts)]
