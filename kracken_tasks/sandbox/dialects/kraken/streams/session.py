@@ -289,6 +289,7 @@ class Session:
         return not (rule.drop or rule.mute)
 
     async def _send(self, name: str, message: Json) -> None:
+        self._last_sent = _seconds()  # also of a frame that a fault swallows: a muted socket has heartbeats to swallow, too
         rule = self._strike(f"send/{name}")
         if rule is not None and not await self._goes_on(rule):
             return
@@ -306,7 +307,6 @@ class Session:
             self.cut()
             raise ConnectionResetError("the client is too slow") from None
         self.sent += 1
-        self._last_sent = _seconds()
 
 
 def _seconds() -> float:
