@@ -6,6 +6,7 @@ its own: every command calls a room or the local stack.
 
 - ``stack``     up, demo, sandbox, status
 - ``data``      ingest, import, candles, sql
+- ``contracts`` contracts list, show, check
 - ``history``   backfill, aggregate
 - ``research``  train, backtest, models
 - ``trading``   tick, release

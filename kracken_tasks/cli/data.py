@@ -138,8 +138,7 @@ def _known(settings: Settings) -> str:
 
 def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int) -> None:
     for finding in findings:
-        told = f"{finding.action}: {finding.key}: {finding.rule}: {finding.rows} rows: {finding.detail}"
-        say(told)
+        say(f"{finding.action}: {finding.key}: {finding.rule}: {finding.detail}")
     say(f"commit {seq}: {added} candles added, {revised} revised")
 
 

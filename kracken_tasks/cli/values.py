@@ -82,7 +82,9 @@ def show_frame(frame: pd.DataFrame) -> None:
     """A table; the middle of a long one is left out and counted."""
     table = Table(show_lines=False)
     for name in frame.columns:
-        table.add_column(str(name), justify="left" if frame[name].dtype == object else "right", overflow="fold")
+        table.add_column(
+            str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name].dtype) else "left", overflow="fold"
+        )
     half = _SHOWN_ROWS // 2
     parts = [frame] if len(frame) <= _SHOWN_ROWS else [frame.head(half), frame.tail(half)]
     for number, part in enumerate(parts):

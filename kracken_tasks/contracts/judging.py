@@ -183,7 +183,7 @@ def _is_of(column: pd.Series[Any], kind: str) -> bool:
         aware = isinstance(column.dtype, pd.DatetimeTZDtype) and str(column.dtype.tz) == "UTC"
         return aware and (kind.endswith("unknown") or not bool(column.isna().any()))
     if kind == "number":
-        return bool(pd.api.types.is_float_dtype(column.dtype))
+        return bool(pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column.dtype)
     if kind == "count":
         return bool(pd.api.types.is_integer_dtype(column.dtype))
     return bool(pd.api.types.is_string_dtype(column.dtype))

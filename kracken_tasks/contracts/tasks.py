@@ -6,7 +6,9 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from kracken_tasks import wiring
-from kracken_tasks.contracts.render import findings_table
+from kracken_tasks.contracts.contract import load_contracts
+from kracken_tasks.contracts.render import verdict_text
+from kracken_tasks.contracts.subject import dataset_of
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE
@@ -19,9 +21,9 @@ def check_candles(batch: StagedBatch) -> Verdict | None:
         return None
     settings = load_settings()
     verdict = wiring.candle_judge(settings)(batch, wiring.market_now(settings))
-    kept, out = sum(one.rows for one in verdict.accepted), sum(one.rows for one in verdict.quarantined)
+    held_against = load_contracts(wiring.contracts_dir(), {dataset_of(one.key) for one in batch.series})
     create_markdown_artifact(
-        f"**{kept}** rows accepted, **{out}** in quarantine, contract `{verdict.contract}`\n\n{findings_table(verdict.findings)}",
+        verdict_text(verdict, held_against.values()),
         key="candle-contract",
         description="What the data contract found in the newest batch",
     )

@@ -195,7 +195,7 @@ def _import(stage: _Stage, step: Step) -> None:
         now=stage.start,
         before=stage.start,
     )
-    stage.findings += [f"{one.key}: {one.rule}: {one.rows} rows: {one.detail}" for one in verdict.findings]
+    stage.findings += [f"{one.key}: {one.rule}: {one.detail}" for one in verdict.findings]
     step.note = f"{commit.rows_added} candles, {len(verdict.findings)} findings"
 
 
