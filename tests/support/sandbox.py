@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kracken_tasks.sandbox.client_config import DEMO_KEY, kraken_options
+from kracken_tasks.sandbox.client_config import DEMO_KEY, VENUE_OPTIONS, kraken_options
 from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import SandboxConfig
 from kracken_tasks.sandbox.market.protocol import Market
@@ -92,14 +92,14 @@ class ControlClient:
     def halt(self, symbol: str, status: str = "cancel_only") -> None:
         self.settings(pair_status={symbol: status})
 
-    def deposit(self, asset: str, amount: str) -> dict[str, Any]:
-        return self.call("POST", "deposit", {"asset": asset, "amount": amount})
+    def deposit(self, asset: str, amount: str, venue: str = "kraken") -> dict[str, Any]:
+        return self.call("POST", "deposit", {"asset": asset, "amount": amount, "venue": venue})
 
-    def state(self) -> dict[str, Any]:
-        return self.call("GET", "state")
+    def state(self, venue: str = "kraken") -> dict[str, Any]:
+        return self.call("GET", f"state?venue={venue}")
 
-    def account(self, name: str = "demo") -> dict[str, Any]:
-        found: dict[str, Any] = self.state()["accounts"][name]
+    def account(self, name: str = "demo", venue: str = "kraken") -> dict[str, Any]:
+        found: dict[str, Any] = self.state(venue)["accounts"][name]
         return found
 
 
@@ -116,6 +116,10 @@ class RunningSandbox:
 
     def ccxt_options(self, key: str = DEMO_KEY) -> dict[str, Any]:
         return kraken_options(self.base_url, key)
+
+    def options_of(self, venue: str, **changed: str) -> dict[str, Any]:
+        """Options for ccxt's class of that name."""
+        return VENUE_OPTIONS[venue](self.base_url, **changed)
 
     def kill(self) -> None:
         """kill -9, and wait until it is dead.  Only for a server in a process of its own."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import ccxt
 import ccxt.async_support
 import pytest
 
+from tests.support.ccxt_checks import NumericFees, check
 from tests.support.sandbox import RunningSandbox, running_sandbox, sandbox_config
 
 SYMBOL = "BTC/USD"
@@ -51,26 +50,12 @@ def busy() -> Iterator[RunningSandbox]:
         yield running
 
 
-class NumericFees:
-    """ccxt leaves a Kraken order's fee as text and its own check wants a number: the one thing mended here."""
-
-    def parse_order(self, *arguments: Any) -> Any:
-        order = super().parse_order(*arguments)  # type: ignore[misc]
-        if order["fee"] is not None:
-            order["fee"]["cost"] = float(order["fee"]["cost"])
-        return order
-
-
 class SyncClient(NumericFees, ccxt.kraken):
     pass
 
 
 class AsyncClient(NumericFees, ccxt.async_support.kraken):
     pass
-
-
-def check(name: str, kind: str) -> Any:
-    return getattr(importlib.import_module(f"ccxt.test.exchange.{kind}.test_{name}"), f"test_{name}")
 
 
 @pytest.mark.parametrize(("name", "arguments"), CHECKS)
