@@ -14,25 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kracken_tasks.lake.lake import Lake
+    from kracken_tasks.lake.notebook import connect
     from kracken_tasks.lake.snapshot import Hole, HoleCause, SeriesCoverage, Snapshot, TapeCoverage
     from kracken_tasks.lake.store import LocalStore, Store, open_store
+    from kracken_tasks.lake.upkeep import Pin, UpkeepReport
 
 __all__ = [
-    "Hole",
-    "HoleCause",
-    "Lake",
-    "LocalStore",
-    "SeriesCoverage",
-    "Snapshot",
-    "Store",
-    "TapeCoverage",
-    "open_store",
-]
+    "Hole", "HoleCause", "Lake", "LocalStore", "Pin", "SeriesCoverage", "Snapshot", "Store", "TapeCoverage", "UpkeepReport",
+    "connect", "open_store",
+]  # fmt: skip
 
 _HOMES = {
-    "Hole": "snapshot", "HoleCause": "snapshot", "Lake": "lake", "LocalStore": "store",
-    "SeriesCoverage": "snapshot", "Snapshot": "snapshot", "Store": "store", "TapeCoverage": "snapshot", "open_store": "store",
-}  # fmt: skip
+    **dict.fromkeys(("Hole", "HoleCause", "SeriesCoverage", "Snapshot", "TapeCoverage"), "snapshot"),
+    **dict.fromkeys(("LocalStore", "Store", "open_store"), "store"),
+    **dict.fromkeys(("Pin", "UpkeepReport"), "upkeep"),
+    "Lake": "lake",
+    "connect": "notebook",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from kracken_tasks.domain.clock import from_ms, to_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
 from kracken_tasks.errors import BadData, RetryLater
-from kracken_tasks.lake import spans, staging
+from kracken_tasks.lake import spans, staging, upkeep
 from kracken_tasks.lake.arrivals import Arrival, arrivals_of
 from kracken_tasks.lake.block import Block, encode
 from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
@@ -30,8 +30,10 @@ from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
 from kracken_tasks.lake.release import held_rows
 from kracken_tasks.lake.snapshot import Snapshot
 from kracken_tasks.lake.store import Store
+from kracken_tasks.lake.upkeep import Pin, Swept, UpkeepReport
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 __all__ = ["Lake"]
@@ -165,41 +167,57 @@ class Lake:
         after, commit = self._append(draft)
         return _ref(after, commit) if commit else _unchanged(after)
 
-    def vacuum(self, *, staged_before: datetime | None = None) -> int:
-        """Delete files that newer ones replaced, and staged files asked for up to a moment; returns how many.
+    def vacuum(self, *, replaced_before: datetime | None = None, staged_before: datetime | None = None) -> Swept:
+        """Delete files that newer ones replaced, staged rows, and what killed writers left; every snapshot stays readable.
 
-        Every snapshot stays readable: the files that replaced them keep all revisions.
+        ``replaced_before``: market time up to which replacing commits count (None: all of them, for a lake at rest; otherwise
+        leave readers and writers at work time to finish).  ``staged_before``: what the storage stamped before this wall time.
         """
-        head = self._log.head()
-        live = {entry.name for series in head.series.values() for entry in series.files}
-        replaced = {
-            name for commit in self._log.commits(head.seq) for change in commit.changes for name in change.files_removed
-        }
-        doomed = sorted(name for name in replaced - live if self._store.exists(name))
-        doomed += staging.asked_before(self._store, staged_before) if staged_before else []
-        for name in doomed:
-            self._store.delete(name)
-        return len(doomed)
+        return upkeep.sweep(self._store, self._log, replaced_before=replaced_before, staged_before=staged_before)
+
+    def maintain(self, *, known_at: datetime, replaced_before: datetime, staged_before: datetime) -> UpkeepReport:
+        """One round of upkeep: compact, then vacuum.  Doing it twice, or at once with writers, harms nothing."""
+        before = self._live()
+        ref = self.compact(known_at=known_at)
+        after = self._live()
+        swept = self.vacuum(replaced_before=replaced_before, staged_before=staged_before)
+        rewritten = sum(size for name, size in after.items() if name not in before)
+        return UpkeepReport(
+            ref.seq, len(before), len(after), sum(before.values()), sum(after.values()), rewritten, swept
+        )  # fmt: skip
+
+    # -- names for snapshots -----------------------------------------------------------------------------------------------
+
+    def pin(self, name: str, as_of: int | datetime | None = None, *, pinned_at: datetime) -> Pin:
+        """Give a snapshot a name, to be read again as ``snapshot(name)``; the same again changes nothing.
+
+        Raises: BadData for a name that another snapshot has, or a commit that does not exist.
+        """
+        return upkeep.put_pin(self._store, name, self._state(as_of), pinned_at)
+
+    def unpin(self, name: str) -> Pin:
+        """Raises: BadData if there is no such pin."""
+        return upkeep.remove_pin(self._store, name)
+
+    def pins(self) -> list[Pin]:
+        """All pinned snapshots, by commit."""
+        return upkeep.pins_of(self._store)
 
     # -- reading ---------------------------------------------------------------------------------------------------------
 
-    def snapshot(self, as_of: int | datetime | None = None) -> Snapshot:
-        """The newest snapshot, the one right after commit ``as_of``, or the newest known at a moment.
+    def snapshot(self, as_of: int | datetime | str | None = None) -> Snapshot:
+        """The newest snapshot, the one right after commit ``as_of``, the newest known at a moment, or the one pinned by a name.
 
-        Raises: BadData for a commit that does not exist.
+        Raises: BadData for a commit or a pin that does not exist, or a history that is not the one that was pinned.
         """
-        if as_of is None:
-            state = self._log.head()
-        else:
-            state = self._log.state(as_of if isinstance(as_of, int) else self._log.seq_known_at(to_ms(as_of)))
-        return Snapshot(state, self._log.head, self._reader)
+        return Snapshot(self._state(as_of), self._log.head, self._reader)
 
     def commits(self, upto: int | None = None) -> Iterator[Commit]:
         """The log from its beginning."""
         return self._log.commits(self._log.head().seq if upto is None else upto)
 
-    def sql(self, query: str, as_of: int | datetime | None = None) -> pd.DataFrame:
-        """Answer one SELECT over the views candles, candles_all, trades, quotes, quarantine, commits and findings.
+    def sql(self, query: str, as_of: int | datetime | str | None = None) -> pd.DataFrame:
+        """Answer one SELECT over the views candles, candles_all, trades, quotes, quarantine, commits, outages and findings.
 
         Raises: BadData for SQL that does not parse, does not run, or would change anything.
         """
@@ -207,16 +225,38 @@ class Lake:
 
         return run_query(self._store, self.snapshot(as_of), self._log, query)
 
+    def connect(self, as_of: int | datetime | str | None = None) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with the views of ``sql`` over one snapshot; those over the log are read now, whole."""
+        from kracken_tasks.lake.query import open_views
+
+        return open_views(self._store, self.snapshot(as_of), self._log)
+
     def verify(self) -> list[str]:
-        """Names of live data files whose bytes are not those that were committed; empty when all is well."""
-        files = [entry for series in self._log.head().series.values() for entry in series.files]
+        """Names of live data files and held quarantine whose bytes are not those that were committed; empty when all is well."""
+        states = self._log.head().series.values()
+        files = [(entry.name, entry.sha256) for one in states for entry in one.files]
+        held = [(entry.name, entry.sha256) for one in states for entry in one.held]
         return [
-            entry.name
-            for entry in files
-            if not self._store.exists(entry.name) or digest(self._store.get(entry.name)) != entry.sha256
+            name
+            for name, sha256 in (*files, *held)
+            if not self._store.exists(name) or digest(self._store.get(name)) != sha256
         ]
 
     # -- how a commit is made --------------------------------------------------------------------------------------------
+
+    def _state(self, as_of: int | datetime | str | None) -> State:
+        if as_of is None:
+            return self._log.head()
+        if isinstance(as_of, str):
+            pin = upkeep.pin_of(self._store, as_of)
+            state = self._log.state(pin.seq)
+            if state.hash != pin.content_hash:
+                raise BadData(f"commit {pin.seq} is not the one that was pinned as {as_of!r}", name=as_of, seq=pin.seq)
+            return state
+        return self._log.state(as_of if isinstance(as_of, int) else self._log.seq_known_at(to_ms(as_of)))
+
+    def _live(self) -> dict[str, int]:
+        return {entry.name: entry.bytes for one in self._log.head().series.values() for entry in one.files}
 
     def _append(self, draft_of: Callable[[State], _Draft | None]) -> tuple[State, Commit | None]:
         """Draft on the head and extend the log, again on the new head when another writer was first; None: nothing to say."""

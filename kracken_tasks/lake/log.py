@@ -19,6 +19,8 @@ from kracken_tasks.lake.store import Store
 __all__ = ["CHECKPOINT_EVERY", "CommitLog"]
 
 CHECKPOINT_EVERY: Final = 32
+# Old checkpoints are thinned out to these: an old snapshot then costs a fold over so many commits at most.
+KEPT_CHECKPOINT_EVERY: Final = 32 * CHECKPOINT_EVERY
 _OLD_STATES: Final = 16
 
 
@@ -88,6 +90,12 @@ class CommitLog:
             else:
                 high = middle - 1
         return low
+
+    def spare_checkpoints(self, head: int) -> list[str]:
+        """Names of checkpoints that are old and lie between two of the kept ones."""
+        oldest_whole = head - KEPT_CHECKPOINT_EVERY
+        numbers = [int(name.removesuffix(".json").rpartition("/")[2]) for name in self._store.list("_checkpoints")]
+        return [_checkpoint_name(n) for n in numbers if n < oldest_whole and n % KEPT_CHECKPOINT_EVERY]
 
     def _commit_known_at(self, seq: int) -> int:
         if seq not in self._known_at:

@@ -19,11 +19,12 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.lake.dataset import CANDLES, QUOTES, TRADES, Dataset, dataset_of
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Commit, FileEntry
+from kracken_tasks.lake.remote import remote_files
 from kracken_tasks.lake.snapshot import Snapshot
 from kracken_tasks.lake.staging import table_of
 from kracken_tasks.lake.store import Store
 
-__all__ = ["run_query"]
+__all__ = ["open_views", "run_query"]
 
 
 def run_query(store: Store, snapshot: Snapshot, log: CommitLog, query: str) -> pd.DataFrame:
@@ -31,17 +32,29 @@ def run_query(store: Store, snapshot: Snapshot, log: CommitLog, query: str) -> p
 
     Raises: BadData for SQL that does not parse, does not run, or is no SELECT (WITH, FROM, DESCRIBE, SUMMARIZE included).
     """
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    # The views over the log cost a read of all of it, so they are made only for a query that speaks of them.
+    history = any(word in query.lower() for word in ("commits", "findings", "quarantine", "outages"))
+    with open_views(store, snapshot, log if history else None) as connection:
         _one_select(connection, query)
-        paths = _data_views(connection, store, snapshot)
-        _log_views(connection, store, log, snapshot, query.lower())
-        _fence(connection, paths)
         try:
             answer: pd.DataFrame = connection.sql(query).to_arrow_table().to_pandas()
         except duckdb.Error as error:
             raise BadData(f"the query does not run: {_first_line(error)}", query=query) from error
         return answer
+
+
+def open_views(store: Store, snapshot: Snapshot, log: CommitLog | None) -> duckdb.DuckDBPyConnection:
+    """A connection with a view a dataset, and those over ``log`` if it is given; it can read the lake's files and nothing else."""
+    connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    connection.execute("SET TimeZone = 'UTC'")
+    paths = _data_views(connection, store, snapshot)
+    if log is not None:
+        _log_views(connection, store, log, snapshot)
+    if paths:
+        connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, paths))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _one_select(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -58,9 +71,9 @@ def _data_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: S
     columns = ", ".join(CANDLES.stored)
     for number, key in enumerate(snapshot.series()):
         files = snapshot.live_files(key)
-        source, read = _source(connection, store, files, f"_series_{number}")
+        source, read = _source(connection, store, files, CANDLES, f"_series_{number}")
         paths += read
-        text = f"SELECT {_literals(key)}, {columns} FROM {source} WHERE commit_seq <= {snapshot.seq}"
+        text = f"SELECT {_literals(key)}, {columns} FROM {source}{_known(files, snapshot)}"
         every.append(text)
         revised = any(entry.max_revision for entry in files)
         newest.append(
@@ -71,9 +84,10 @@ def _data_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: S
     for dataset in (TRADES, QUOTES):
         parts, columns = [], ", ".join((*dataset.columns, "commit_seq", "known_at"))
         for number, tape in enumerate(key for key in snapshot.tapes() if key.tape.value == dataset.name):
-            source, read = _source(connection, store, snapshot.live_files(tape), f"_{dataset.name}_{number}")
+            files = snapshot.live_files(tape)
+            source, read = _source(connection, store, files, dataset, f"_{dataset.name}_{number}")
             paths += read
-            parts.append(f"SELECT {_literals(tape)}, {columns} FROM {source} WHERE commit_seq <= {snapshot.seq}")
+            parts.append(f"SELECT {_literals(tape)}, {columns} FROM {source}{_known(files, snapshot)}")
         _view(connection, dataset.name, parts, dataset, "")
     return paths
 
@@ -88,29 +102,29 @@ def _view(connection: duckdb.DuckDBPyConnection, name: str, parts: list[str], da
     _register(connection, name, [], pa.schema([*keys, *fields]))
 
 
+def _known(files: tuple[FileEntry, ...], snapshot: Snapshot) -> str:
+    """Leaves out what later commits brought, where the manifest does not say that there is nothing of the kind."""
+    return f" WHERE commit_seq <= {snapshot.seq}" if any(entry.max_seq > snapshot.seq for entry in files) else ""
+
+
 def _source(
-    connection: duckdb.DuckDBPyConnection, store: Store, files: tuple[FileEntry, ...], name: str
+    connection: duckdb.DuckDBPyConnection, store: Store, files: tuple[FileEntry, ...], dataset: Dataset, name: str
 ) -> tuple[str, list[str]]:
+    """What to select from, and the paths it reads: files where they lie, or those of a bucket when a query comes to them."""
     local = [store.local_path(entry.name) for entry in files]
     paths = [str(path) for path in local if path is not None]
     if len(paths) == len(files):
         return f"read_parquet([{', '.join(map(_quoted, paths))}])", paths
-    connection.register(name, pa.concat_tables([table_of(store.get(entry.name)) for entry in files]))
+    connection.register(name, remote_files(store, files, dataset))
     return name, []
 
 
-def _log_views(
-    connection: duckdb.DuckDBPyConnection, store: Store, log: CommitLog, snapshot: Snapshot, query: str
-) -> None:
-    """The views over the log cost a read of all of it, so they are made only for a query that speaks of them."""
-    if not any(word in query for word in ("commits", "findings", "quarantine", "outages")):
-        return
+def _log_views(connection: duckdb.DuckDBPyConnection, store: Store, log: CommitLog, snapshot: Snapshot) -> None:
     commits = list(log.commits(snapshot.seq))
     _register(connection, "commits", _commit_rows(commits), _COMMITS)
     _register(connection, "findings", _finding_rows(commits), _FINDINGS)
     _register(connection, "outages", _outage_rows(commits), _OUTAGES)
-    rows = _quarantine_rows(store, commits, snapshot) if "quarantine" in query else []
-    _register(connection, "quarantine", rows, _QUARANTINE)
+    _register(connection, "quarantine", _quarantine_rows(store, commits, snapshot), _QUARANTINE)
 
 
 _TIME = pa.timestamp("ms", "UTC")
@@ -196,13 +210,6 @@ def _quarantine_rows(store: Store, commits: list[Commit], snapshot: Snapshot) ->
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
     connection.register(name, pa.Table.from_pylist(rows, schema=schema))
-
-
-def _fence(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
-    if paths:
-        connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, paths))}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
 
 
 def _literals(key: DataKey) -> str:

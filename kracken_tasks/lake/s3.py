@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -85,19 +86,26 @@ class S3Store:
         )
 
     def list(self, prefix: str) -> list[str]:
-        start = self.prefix if prefix == "." else f"{self._key(prefix)}/"
+        return sorted(name for name, _ in self._listed(prefix))
 
-        def names(s3: Any) -> list[str]:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start)
-            return [item["Key"].removeprefix(self.prefix) for page in pages for item in page.get("Contents", ())]
-
-        return sorted(self._call(names))
+    def written_before(self, prefix: str, moment: datetime) -> Sequence[str]:
+        return sorted(name for name, stamp in self._listed(prefix) if stamp < moment)
 
     def delete(self, name: str) -> None:
         self._call(lambda s3: s3.delete_object(Bucket=self.bucket, Key=self._key(name)), absent=None)
 
     def local_path(self, name: str) -> Path | None:
         return None
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        start = self.prefix if prefix == "." else f"{self._key(prefix)}/"
+
+        def pages(s3: Any) -> Any:
+            found = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=start)
+            return [item for page in found for item in page.get("Contents", ())]
+
+        for item in self._call(pages):
+            yield item["Key"].removeprefix(self.prefix), item["LastModified"]
 
     def _put_new(self, name: str, data: bytes) -> bool:
         # 409: another conditional write of the same name is under way; the next try tells who won.  A retry of boto3's own after

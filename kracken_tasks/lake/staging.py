@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no type information
 
-from kracken_tasks.domain.clock import iso, parse_utc
+from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import DataKey
 from kracken_tasks.domain.refs import StagedSeries
 from kracken_tasks.errors import BadData
@@ -25,7 +25,7 @@ from kracken_tasks.lake.dataset import Dataset, dataset_of
 from kracken_tasks.lake.manifest import digest
 from kracken_tasks.lake.store import Store
 
-__all__ = ["STAGING", "asked_before", "read_frame", "read_staged", "stage", "table_of"]
+__all__ = ["STAGING", "read_frame", "read_staged", "stage", "table_of"]
 
 STAGING: Final = "_staging"
 _NO_TIME: Final = np.iinfo(np.int64).min
@@ -93,16 +93,6 @@ def read_frame(store: Store, staged: StagedSeries) -> pd.DataFrame:
     if not staged.path:
         return _to_frame(_to_table(staged.key, _empty(dataset), staged.source), dataset)
     return _to_frame(read_staged(store, staged)[1], dataset)
-
-
-def asked_before(store: Store, moment: datetime) -> list[str]:
-    """Names of staged files whose asked range ended before a moment; quarantined copies, which carry none, are left alone."""
-    names = []
-    for name in store.list(STAGING):
-        asked_to = _decode(store.get(name))[0].get("asked_to", "")
-        if asked_to and parse_utc(asked_to) < moment:
-            names.append(name)
-    return names
 
 
 def _to_frame(table: pa.Table, dataset: Dataset) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -47,6 +48,10 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """All names under the folder ``prefix`` (``.``: all there are), sorted."""
+        ...
+
+    def written_before(self, prefix: str, moment: datetime) -> Sequence[str]:
+        """Names under the folder ``prefix`` that the storage stamped before a moment, sorted."""
         ...
 
     def delete(self, name: str) -> None:
@@ -103,6 +108,9 @@ class LocalStore:
     def list(self, prefix: str) -> list[str]:
         folder = self.root / prefix
         return sorted(self._names(folder)) if folder.is_dir() else []
+
+    def written_before(self, prefix: str, moment: datetime) -> Sequence[str]:
+        return [name for name in self.list(prefix) if (self.root / name).stat().st_mtime < moment.timestamp()]
 
     def delete(self, name: str) -> None:
         self._path(name).unlink(missing_ok=True)

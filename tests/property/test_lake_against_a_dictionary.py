@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +32,7 @@ class LakeBesideDictionary(RuleBasedStateMachine):
         self.now: Model = {}
         self.history: list[Model] = [{}]
         self.asked: set[tuple[SeriesKey, int]] = set()
+        self.pinned: set[int] = set()
         self.template = candle_frame(SPAN)
 
     @rule(
@@ -64,9 +66,26 @@ class LakeBesideDictionary(RuleBasedStateMachine):
         if self.lake.compact(known_at=hours(SPAN + len(self.history))).seq > seq:
             self.history.append(self.now)
 
+    @rule(grace=st.sampled_from([0, 2, 5]))
+    def maintain(self, grace: int) -> None:
+        now, seq = hours(SPAN + len(self.history)), self.lake.snapshot().seq
+        report = self.lake.maintain(known_at=now, replaced_before=now - timedelta(hours=grace), staged_before=now)
+        if report.seq > seq:
+            self.history.append(self.now)
+
+    @rule(data=st.data())
+    def pin(self, data: Any) -> None:
+        seq = data.draw(st.integers(0, len(self.history) - 1))
+        self.lake.pin(f"pin-{seq}", seq, pinned_at=hours(SPAN + len(self.history)))
+        self.pinned.add(seq)
+
     @rule()
-    def vacuum(self) -> None:
-        self.lake.vacuum()
+    def read_pins(self) -> None:
+        assert {pin.seq for pin in self.lake.pins()} == self.pinned
+        for pin in self.lake.pins():
+            for key in (BTC, ETH):
+                told = told_of(self.lake.snapshot(pin.name).candles(key))
+                assert told == sorted((at, close) for (one, at), close in self.history[pin.seq].items() if one == key)
 
     @rule()
     def reopen(self) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from kracken_tasks.domain.clock import utc
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake.store import LocalStore, Store
 
@@ -30,10 +32,12 @@ def store_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
 
 
 class MemoryStore:
-    """A bucket with conditional writes: no local paths, exclusive puts."""
+    """A bucket with conditional writes: no local paths, exclusive puts.  ``now`` is what it stamps objects with."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.stamps: dict[str, datetime] = {}
+        self.now = utc(2023, 1, 1)
         self._lock = threading.Lock()
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
@@ -41,6 +45,7 @@ class MemoryStore:
             if name in self.objects:
                 return False
             self.objects[name] = data
+            self.stamps[name] = self.now
             return True
 
     def put_many(self, objects: Mapping[str, bytes]) -> None:
@@ -49,6 +54,7 @@ class MemoryStore:
 
     def put_scratch(self, name: str, data: bytes) -> None:
         self.objects[name] = data
+        self.stamps[name] = self.now
 
     def get(self, name: str) -> bytes:
         if name not in self.objects:
@@ -60,6 +66,9 @@ class MemoryStore:
 
     def list(self, prefix: str) -> list[str]:
         return sorted(name for name in self.objects if prefix == "." or name.startswith(prefix + "/"))
+
+    def written_before(self, prefix: str, moment: datetime) -> list[str]:
+        return [name for name in self.list(prefix) if self.stamps.get(name, self.now) < moment]
 
     def delete(self, name: str) -> None:
         self.objects.pop(name, None)
@@ -105,6 +114,9 @@ class StoppingStore:
 
     def list(self, prefix: str) -> list[str]:
         return self._inner.list(prefix)
+
+    def written_before(self, prefix: str, moment: datetime) -> list[str]:
+        return self._inner.written_before(prefix, moment)
 
     def local_path(self, name: str) -> Path | None:
         return self._inner.local_path(name)

@@ -1,0 +1,140 @@
+"""Tidying: pinned snapshots, what may be deleted, and what a round of upkeep did.
+
+In: a store and its log.  Out: names of snapshots, counts.  Never: deleting what a commit names and no newer file holds, or what
+somebody may still be at work with.
+
+Two clocks: replaced files wait by the market time of the commit that replaced them (readers and writers at work may still hold the
+older state); staged rows and files that no commit ever named (their writer was killed, or another was first) wait by the storage's
+own stamps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kracken_tasks.domain.clock import from_ms, to_ms
+from kracken_tasks.errors import BadData
+from kracken_tasks.lake.log import CommitLog
+from kracken_tasks.lake.manifest import State
+from kracken_tasks.lake.staging import STAGING
+from kracken_tasks.lake.store import Store
+
+__all__ = ["Pin", "Swept", "UpkeepReport", "pin_of", "pins_of", "put_pin", "remove_pin", "sweep"]
+
+_PINS: Final = "_pins"
+_SWEPT: Final = "_upkeep/swept.json"
+_NAME: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,60}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A snapshot with a name: commit ``seq``, whose state hashes to ``content_hash``.  ``pinned_at``: market time."""
+
+    name: str
+    seq: int
+    content_hash: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """Objects deleted: ``replaced`` by newer files, ``staged`` rows, ``unnamed`` by any commit, old ``checkpoints``."""
+
+    replaced: int = 0
+    staged: int = 0
+    unnamed: int = 0
+    checkpoints: int = 0
+
+    @property
+    def objects(self) -> int:
+        return self.replaced + self.staged + self.unnamed + self.checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepReport:
+    """What a round did to the live files of all series and tapes; ``rewritten_bytes``: what compaction wrote."""
+
+    seq: int
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    rewritten_bytes: int
+    swept: Swept
+
+
+def put_pin(store: Store, name: str, state: State, pinned_at: datetime) -> Pin:
+    """Raises: BadData for a name that is taken by another snapshot, or is none."""
+    if not _NAME.match(name):
+        raise BadData(f"{name!r} is no name for a pin", name=name, allowed=_NAME.pattern)
+    pin = Pin(name, state.seq, state.hash, pinned_at)
+    told = {"seq": pin.seq, "content_hash": pin.content_hash, "pinned_at": to_ms(pinned_at)}
+    if store.put_if_absent(_pin_name(name), json.dumps(told, sort_keys=True).encode()):
+        return pin
+    there = pin_of(store, name)
+    if there.seq != pin.seq:
+        raise BadData(f"{name!r} pins commit {there.seq} already, not {pin.seq}", name=name, seq=there.seq)
+    return there
+
+
+def pin_of(store: Store, name: str) -> Pin:
+    """Raises: BadData if there is no such pin."""
+    if not _NAME.match(name) or not store.exists(_pin_name(name)):
+        known = ", ".join(pin.name for pin in pins_of(store)) or "none"
+        raise BadData(f"no snapshot is pinned as {name!r}; pinned: {known}", name=name, allowed=known)
+    told = json.loads(store.get(_pin_name(name)))
+    return Pin(name, told["seq"], told["content_hash"], from_ms(told["pinned_at"]))
+
+
+def pins_of(store: Store) -> list[Pin]:
+    names = [path.removeprefix(f"{_PINS}/").removesuffix(".json") for path in store.list(_PINS)]
+    return sorted((pin_of(store, name) for name in names), key=lambda pin: (pin.seq, pin.name))
+
+
+def remove_pin(store: Store, name: str) -> Pin:
+    """Raises: BadData if there is no such pin."""
+    pin = pin_of(store, name)
+    store.delete(_pin_name(name))
+    return pin
+
+
+def sweep(store: Store, log: CommitLog, *, replaced_before: datetime | None, staged_before: datetime | None) -> Swept:
+    """Delete what is past its time; what any snapshot reads stays the same.
+
+    ``replaced_before``: files that commits known up to this market time replaced (None: up to the head).  ``staged_before``: staged
+    rows and unnamed files that the storage stamped before this moment (None: leave them).
+    """
+    stale = store.written_before(STAGING, staged_before) if staged_before else []
+    old = store.written_before("data", staged_before) if staged_before else []
+    head = log.head()  # after listing: what was named meanwhile is seen
+    live = {entry.name for series in head.series.values() for entry in series.files}
+    upto = _upto(log, head, replaced_before)
+    # A file that was named once is live, or replaced by a commit since the last sweep, or gone.
+    replaced: dict[str, int] = {}
+    for seq in range(_swept(store) + 1, head.seq + 1):
+        replaced |= {name: seq for change in log.commit(seq).changes for name in change.files_removed}
+    doomed = [name for name, seq in replaced.items() if seq <= upto and name not in live and store.exists(name)]
+    unnamed = [name for name in old if name not in live and name not in replaced]
+    checkpoints = log.spare_checkpoints(head.seq)
+    for name in (*doomed, *stale, *unnamed, *checkpoints):
+        store.delete(name)
+    if upto > _swept(store):
+        store.put_scratch(_SWEPT, json.dumps({"seq": upto}).encode())
+    return Swept(len(doomed), len(stale), len(unnamed), len(checkpoints))
+
+
+def _upto(log: CommitLog, head: State, before: datetime | None) -> int:
+    return head.seq if before is None else log.seq_known_at(to_ms(before))
+
+
+def _swept(store: Store) -> int:
+    """Up to which commit replaced files are gone: a short cut, so that a round costs what happened since the last."""
+    return int(json.loads(store.get(_SWEPT))["seq"]) if store.exists(_SWEPT) else 0
+
+
+def _pin_name(name: str) -> str:
+    return f"{_PINS}/{name}.json"
