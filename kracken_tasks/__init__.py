@@ -3,10 +3,11 @@
 Rooms, in the order the data moves (each is plain Python; ``tasks.py`` in a room is its Prefect door):
 
 - ``domain`` the words · ``errors`` by what to do · ``settings`` every setting once · ``wiring`` settings into adapters
+- ``venue_wiring`` settings into venues, and where orders go
 - ``files`` whole files or none
 - ``task_policy`` named Prefect options: what may be retried
 - ``exchange`` the door to venues · ``sandbox`` a local exchange for real ccxt clients
-- ``candles`` what is missing, fetched · ``contracts`` what stored data promises · ``lake`` commits and reads
+- ``candles`` what is missing, fetched · ``feeds`` streams recorded · ``contracts`` what stored data promises · ``lake`` commits and reads
 - ``features`` one recipe · ``forecast`` the LSTM and its registry
 - ``signals`` opinions · ``strategies`` decisions · ``risk`` sizes and guards · ``execution`` brokers, reconcile, tick
 - ``ledger`` what happened, append-only · ``alerts`` who hears of it

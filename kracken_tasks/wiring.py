@@ -21,17 +21,15 @@ from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.lake import Lake, open_store
-from kracken_tasks.settings import PaperSettings, Profile, Settings
+from kracken_tasks.settings import Profile, Settings
+from kracken_tasks.venue_wiring import access, broker, enabled, not_enabled, rate_budget, venue
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kracken_tasks.alerts.channel import Channel
     from kracken_tasks.backtest.rehearsal import Setting
-    from kracken_tasks.exchange.venue import CcxtVenue
-    from kracken_tasks.execution.broker import Broker
     from kracken_tasks.execution.entries import ForecastSource
-    from kracken_tasks.execution.paper_matching import FillRules
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.forecast.plan import TrainingConfig
     from kracken_tasks.forecast.registry import Registry
@@ -41,8 +39,9 @@ if TYPE_CHECKING:
     from kracken_tasks.tax.exports import TaxChoices
 
 __all__ = [
-    "broker", "candle_judge", "channel", "code_version", "contracts_dir", "lake", "ledger", "market_now", "registry", "rehearsal",
-    "risk_limits", "series", "stop_rules", "tax_choices", "tick_deps", "training_config", "venue",
+    "access", "broker", "candle_judge", "channel", "code_version", "contracts_dir", "lake", "ledger", "market_now",
+    "rate_budget", "registry", "rehearsal", "risk_limits", "series", "stop_rules", "tax_choices", "tick_deps",
+    "training_config", "venue",
 ]  # fmt: skip
 
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -84,107 +83,21 @@ def series(
 
     Raises: Misconfigured for a venue that is not enabled.
     """
-    enabled = sorted(name for name, one in settings.exchanges.items() if one.enabled)
+    names = enabled(settings)
     for name in exchanges or ():
-        if name not in enabled:
-            raise _not_enabled(settings, name)
+        if name not in names:
+            raise not_enabled(settings, name)
     return [
         SeriesKey(name, symbol, Timeframe(timeframe))
-        for name in exchanges or enabled
+        for name in exchanges or names
         for symbol in symbols or settings.exchanges[name].symbols or settings.pairs
-        for timeframe in timeframes or settings.timeframes
+        for timeframe in timeframes or settings.exchanges[name].timeframes or settings.timeframes
     ]
-
-
-def venue(settings: Settings, exchange: str | None = None, *, private: bool = False) -> CcxtVenue:
-    """A venue to read from, and with ``private`` to trade on.  In the sandbox profile every venue is the local exchange.
-
-    Raises: Misconfigured if the venue is not enabled, or has no key and needs one.
-    """
-    name = exchange or settings.exchange
-    listed = settings.exchanges.get(name)
-    if listed is None or not listed.enabled:
-        raise _not_enabled(settings, name)
-    if settings.profile is Profile.SANDBOX:
-        return _sandbox_venue(name, settings.sandbox.port, listed.timeout_seconds)
-    if not private:
-        return _public_venue(name, listed.base_url, listed.timeout_seconds)
-    raise Misconfigured(
-        "this version does not send orders to a real venue; use profile sandbox or paper",
-        key="profile", value=settings.profile.value, allowed="sandbox, paper",
-    )  # fmt: skip
-
-
-@cache
-def _sandbox_venue(name: str, port: int, timeout_seconds: float) -> CcxtVenue:
-    from kracken_tasks.exchange.venue import CcxtVenue
-    from kracken_tasks.sandbox.client_config import kraken_options
-
-    if name != "kraken":
-        raise Misconfigured(
-            f"the sandbox speaks kraken only, not {name!r}", key="exchanges", value=name, allowed="kraken"
-        )
-    # Asked every time: its clock may stand still or be moved by hand, and what a demo writes down must not depend on how fast it ran.
-    options = kraken_options(f"http://127.0.0.1:{port}")
-    return CcxtVenue(name, options, timeout_seconds=timeout_seconds, clock_keeps_seconds=0)
-
-
-@cache
-def _public_venue(name: str, base_url: str | None, timeout_seconds: float) -> CcxtVenue:
-    from kracken_tasks.exchange.venue import CcxtVenue
-    from kracken_tasks.sandbox.client_config import kraken_options
-
-    if base_url is None:
-        return CcxtVenue(name, {}, timeout_seconds=timeout_seconds)
-    # A sandbox's clock may be moved by hand, so it is asked every time.
-    return CcxtVenue(name, kraken_options(base_url), timeout_seconds=timeout_seconds, clock_keeps_seconds=0)
-
-
-def _not_enabled(settings: Settings, name: str) -> Misconfigured:
-    enabled = ", ".join(sorted(key for key, one in settings.exchanges.items() if one.enabled))
-    return Misconfigured(
-        f"exchange {name!r} is not enabled; allowed: {enabled}", key="exchanges", value=name, allowed=enabled
-    )
 
 
 def market_now(settings: Settings) -> datetime:
     """Market time: the traded venue's clock."""
     return venue(settings).now()
-
-
-def broker(settings: Settings) -> Broker:
-    """Where orders go: the sandbox exchange through ccxt, or the paper broker on live prices.
-
-    Raises: Misconfigured for the live profile, which this version does not offer.
-    """
-    if settings.profile is not Profile.PAPER:
-        return venue(settings, private=True)
-    paths, paper = settings.paths, settings.paper_trading
-    deposit = (settings.tax.base_currency, settings.initial_capital)
-    return _paper_broker(venue(settings), settings.exchange, paths.paper_state, deposit, _fill_rules(paper))
-
-
-@cache
-def _paper_broker(
-    market: CcxtVenue, exchange: str, path: Path, deposit: tuple[str, Decimal], rules: FillRules
-) -> Broker:
-    from kracken_tasks.execution.paper import PaperBroker
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return PaperBroker(
-        exchange=exchange, clock=market.now, instruments=market.instruments, quotes=market.quotes,
-        deposit=dict([deposit]), path=path, rules=rules,
-    )  # fmt: skip
-
-
-def _fill_rules(paper: PaperSettings) -> FillRules:
-    from kracken_tasks.execution.paper_matching import FillRules
-
-    return FillRules(
-        slippage_bps=float(paper.slippage_bps) if paper.simulate_slippage else 0.0,
-        commission_bps=paper.commission_bps if paper.simulate_fees else Decimal(0),
-        latency=timedelta(milliseconds=paper.execution_delay_ms if paper.simulate_latency else 0),
-    )
 
 
 def ledger(settings: Settings) -> Ledger:

@@ -1,16 +1,20 @@
 """Kraken's spelling of assets and pairs, in the words everybody else uses: XBT is BTC, XDG is DOGE.
 
-In: an asset code or a pair's altname (``XBTUSD``).  Out: ccxt's unified symbol (``BTC/USD``).  Never: a look-up over the network.
+In: an asset code, a pair's altname (``XBTUSD``), key (``XXBTZUSD``) or websocket name.  Out: ccxt's unified symbol (``BTC/USD``).
+Never: a look-up over the network.
 
 Source: ccxt 4.5.90, kraken.describe()['commonCurrencies']; Kraken AssetPairs altnames as used in its archive's file names.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["KNOWN_QUOTES", "symbol_of_altname", "unified_asset"]
+from kracken_tasks.errors import Misconfigured
+
+__all__ = ["KNOWN_QUOTES", "symbol_of_altname", "unified_asset", "unified_symbol"]
 
 # The same renames that the live connection makes, so that imported and fetched candles land in one series.
 _RENAMED: Final[Mapping[str, str]] = {
@@ -29,6 +33,14 @@ KNOWN_QUOTES: Final = (
     "USD", "EUR", "GBP", "CAD", "AUD", "JPY", "CHF", "USDT", "USDC", "DAI", "XBT", "BTC", "ETH", "DOT", "SOL", "BNB", "XRP", "TRY",
 )  # fmt: skip
 
+# Assets that Kraken keys with a letter for their class (X a coin, Z money); newer ones have none.
+_CLASSED: Final = ("XBT", "ETC", "ETH", "LTC", "MLN", "REP", "XDG", "XLM", "XMR", "XRP", "ZEC")
+_MONEY: Final = ("AUD", "CAD", "EUR", "GBP", "JPY", "USD")
+_WITH_CLASS: Final = frozenset({*(f"X{asset}" for asset in _CLASSED), *(f"Z{asset}" for asset in _MONEY)})
+_LEGACY: Final = re.compile(
+    rf"^X(?P<base>{'|'.join(_CLASSED)})(Z(?=({'|'.join(_MONEY)})$)|X(?=({'|'.join(_CLASSED)})$))(?P<quote>[A-Z]{{3}})$"
+)
+
 
 def unified_asset(asset: str) -> str:
     """``XBT`` -> ``BTC``; a name that needs no change is returned as it is."""
@@ -45,3 +57,27 @@ def symbol_of_altname(altname: str) -> str | None:
         if base and base != altname:
             return f"{unified_asset(base)}/{unified_asset(quote)}"
     return None
+
+
+def unified_symbol(symbol: str) -> str:
+    """Any spelling of a spot pair as ccxt's unified symbol: ``XBT/USD``, ``xbtusd``, ``BTC-USD``, ``BTCUSDT``, ``XXBTZUSD``.
+
+    Raises: Misconfigured for what cannot be read as one pair.
+    """
+    text = symbol.strip().upper()
+    for mark in "/-_:":
+        base, found, quote = text.partition(mark)
+        if found and base and quote and not any(other in quote for other in "/-_:"):
+            return f"{unified_asset(_short(base))}/{unified_asset(_short(quote))}"
+    legacy = _LEGACY.match(text)
+    if legacy is not None:
+        return f"{unified_asset(legacy['base'])}/{unified_asset(legacy['quote'])}"
+    read = symbol_of_altname(text)
+    if read is None:
+        raise Misconfigured(f"symbol {symbol!r}: write BASE/QUOTE, for example BTC/USD", key="symbol", value=symbol)
+    return read
+
+
+def _short(asset: str) -> str:
+    """``XXBT`` -> ``XBT``, ``ZUSD`` -> ``USD``: Kraken's older assets carry a letter for their class."""
+    return asset[1:] if asset in _WITH_CLASS else asset

@@ -12,41 +12,20 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     field_validator,
     model_validator,
 )
 
-from kracken_tasks.domain.market import Timeframe, split_symbol
+from kracken_tasks.domain.market import Timeframe
+from kracken_tasks.settings.fields import Fraction, Group, Port, Symbol, Zone
+from kracken_tasks.settings.venues import ExchangeSettings, RateSettings, SandboxSettings
 
 __all__ = ["AgentSettings", "ExchangeSettings", "HomePaths", "PaperSettings", "Profile", "Settings"]
-
-
-def _symbol(value: str) -> str:
-    split_symbol(value)
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("write an IANA time zone, for example UTC or Europe/London") from error
-    return value
-
-
-Symbol = Annotated[str, AfterValidator(_symbol)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Profile(StrEnum):
@@ -55,39 +34,6 @@ class Profile(StrEnum):
     SANDBOX = "sandbox"
     PAPER = "paper"
     LIVE = "live"
-
-
-class Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class ExchangeSettings(Group):
-    """One venue of ``config/exchanges.yaml``."""
-
-    enabled: bool = True
-    api_key: SecretStr | None = Field(None, description="Key with query and trade rights, never withdrawal.")
-    secret: SecretStr | None = Field(None, description="The key's secret, as the venue shows it.")
-    symbols: tuple[Symbol, ...] = Field((), description="Symbols on this venue; empty: those of pairs.yaml.")
-    timeout_seconds: float = Field(20.0, gt=0, le=120, description="How long one request may take.")
-    base_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^/]+$",
-        description="Another server that speaks Kraken's dialect under /kraken: a sandbox.",
-    )
-
-
-class SandboxSettings(Group):
-    """The local exchange."""
-
-    host: Literal["127.0.0.1", "localhost", "0.0.0.0"] = Field("127.0.0.1", description="Address to listen on.")
-    port: Port = Field(8765, description="Port of the REST dialects and the control endpoint.")
-    seed: int = Field(7, ge=0, lt=2**32, description="Seed of the market model; another seed is another world.")
-    data: Path | None = Field(None, description="Replay this folder or file instead of the model.")
-    start: AwareDatetime | None = Field(None, description="Market time to begin at when it should not follow the wall.")
-    opening_balance: Decimal = Field(Decimal(10_000), gt=0, description="Deposit in USD booked when the account opens.")
-    warm_up_minutes: int = Field(
-        180, ge=0, le=1440, description="What a new market's first `kracken up` lives through, minute by minute."
-    )
 
 
 class TradingSettings(Group):
@@ -296,6 +242,10 @@ class HomePaths:
         return self.home / "paper" / "state.sqlite"
 
     @property
+    def rate_counters(self) -> Path:
+        return self.home / "rates" / "counters.sqlite"
+
+    @property
     def prefect(self) -> Path:
         return self.home / "prefect"
 
@@ -340,6 +290,7 @@ class Settings(Group):
         (AgentSettings.model_validate({"name": "main"}),), min_length=1, max_length=1
     )
 
+    rates: RateSettings = RateSettings.model_validate({})
     sandbox: SandboxSettings = SandboxSettings.model_validate({})
     trading: TradingSettings = TradingSettings.model_validate({})
     risk_management: RiskSettings = RiskSettings.model_validate({})
@@ -373,6 +324,12 @@ class Settings(Group):
         return self
 
     @model_validator(mode="after")
+    def _rates_are_shared_in_postgres(self) -> Settings:
+        if self.rates.url is not None and not self.rates.url.get_secret_value().startswith("postgres"):
+            raise ValueError("rates.url is the address of a PostgreSQL; leave it out for a file in the home folder")
+        return self
+
+    @model_validator(mode="after")
     def _exchange_is_listed(self) -> Settings:
         if self.exchange not in self.exchanges or not self.exchanges[self.exchange].enabled:
             enabled = sorted(name for name, venue in self.exchanges.items() if venue.enabled)
@@ -393,6 +350,13 @@ class Settings(Group):
         if self.ledger.url is not None:
             return self.ledger.url.get_secret_value()
         return f"sqlite:///{self.paths.ledger_file}"
+
+    def rates_url(self) -> str | None:
+        """SQLAlchemy URL of the PostgreSQL that holds the rate counters; None: a file under ``home``."""
+        if self.rates.url is not None:
+            return self.rates.url.get_secret_value()
+        ledger = self.ledger_url()
+        return ledger if ledger.startswith("postgres") else None
 
     def history_from(self, now: datetime, timeframe: Timeframe, reach: int) -> datetime:
         """Where ingestion of a series begins: the configured start, else ``reach`` candles back."""

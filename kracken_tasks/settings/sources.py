@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import yaml
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings.model import Settings
 
-__all__ = ["FILES", "environment", "load_settings", "replace_environment", "without_settings"]
+__all__ = ["FILES", "anything_configured", "environment", "load_settings", "replace_environment", "without_settings"]
 
 # Which file may hold which top-level keys: a key in the wrong file is a typo until proven otherwise.
 FILES: Final[Mapping[str, frozenset[str]]] = {
@@ -43,6 +43,7 @@ FILES: Final[Mapping[str, frozenset[str]]] = {
         {
             "profile",
             "home",
+            "rates",
             "sandbox",
             "trading",
             "forecast",
@@ -95,6 +96,14 @@ def load_settings(
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise _explained(error, origins) from None
+
+
+def anything_configured(config_dir: Path | None = None, *, env: Mapping[str, str] | None = None) -> bool:
+    """Whether there is a config file or a variable that says anything, so that the settings are somebody's and not only defaults."""
+    env = os.environ if env is None else env
+    folder = config_dir or Path(env.get("KRACKEN_CONFIG_DIR", "config"))
+    said = any(name in ALIASES or (name.startswith(PREFIX) and name not in NOT_SETTINGS) for name in env)
+    return said or any((folder / name).is_file() for name in FILES)
 
 
 def environment() -> dict[str, str]:
@@ -237,14 +246,16 @@ def _siblings(where: tuple[str, ...]) -> list[str]:
 
 
 def _group_fields(group: tuple[str, ...]) -> dict[str, Any] | None:
-    """The fields of a settings group by its path; None where the path leads into a mapping or list."""
-    fields: Any = Settings.model_fields
+    """The fields of a settings group by its path; None where the path leads to no group."""
+    model: Any = Settings
     for part in group:
-        field = fields.get(part)
-        fields = getattr(field.annotation, "model_fields", None) if field is not None else None
-        if fields is None:
-            return None
-    return dict(fields)
+        if not hasattr(model, "model_fields"):
+            # A mapping or list of groups (``exchanges``, ``agents``): the part is a venue's name, an agent's number.
+            model = next((inner for inner in get_args(model) if hasattr(inner, "model_fields")), None)
+            continue
+        field = model.model_fields.get(part)
+        model = None if field is None else field.annotation
+    return dict(model.model_fields) if hasattr(model, "model_fields") else None
 
 
 def _is_secret(key: str) -> bool:

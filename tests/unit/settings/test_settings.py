@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from kracken_tasks import wiring
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings import Profile, load_settings
-from kracken_tasks.settings.sources import FILES
+from kracken_tasks.settings.sources import FILES, anything_configured
 
 
 def _write(folder: Path, name: str, text: str) -> Path:
@@ -105,3 +106,47 @@ def test_broken_yaml_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as refused:
         load_settings(tmp_path, env={})
     assert refused.value.fields["file"] == str(path)
+
+
+def test_an_unknown_key_of_a_venue_names_file_key_and_the_allowed_ones(tmp_path: Path) -> None:
+    path = _write(tmp_path, "exchanges.yaml", "exchanges:\n  kraken:\n    apikey: x\n")
+    with pytest.raises(Misconfigured) as refused:
+        load_settings(tmp_path, env={})
+    for part in (str(path), "exchanges.kraken.apikey", "api_key", "password", "rate_limit_ms", "tier", "timeframes"):
+        assert part in refused.value.message
+
+
+def test_a_tier_nobody_has_names_the_ones_there_are(tmp_path: Path) -> None:
+    _write(tmp_path, "exchanges.yaml", "exchanges:\n  kraken:\n    tier: gold\n")
+    with pytest.raises(Misconfigured, match=r"exchanges\.kraken\.tier.*'starter', 'intermediate' or 'pro'"):
+        load_settings(tmp_path, env={})
+
+
+def test_several_venues_are_ingested_at_once_each_with_its_own_symbols_and_candles(tmp_path: Path) -> None:
+    _write(tmp_path, "pairs.yaml", "pairs: [BTC/USD, ETH/USD]\ntimeframes: [1h, 1d]\n")
+    _write(
+        tmp_path,
+        "exchanges.yaml",
+        "exchanges:\n  kraken: {}\n  binance: {symbols: [BTC/USDT], timeframes: [5m]}\n  bitstamp: {enabled: false}\n",
+    )
+    keys = wiring.series(load_settings(tmp_path, env={}))
+    assert [str(key) for key in keys] == [
+        "binance BTC/USDT 5m",
+        *(f"kraken {symbol} {width}" for symbol in ("BTC/USD", "ETH/USD") for width in ("1h", "1d")),
+    ]
+
+
+def test_pods_that_share_a_ledger_share_the_rate_limits_too(tmp_path: Path) -> None:
+    alone = load_settings(tmp_path, env={})
+    assert alone.rates_url() is None
+    pods = load_settings(tmp_path, env={"KRACKEN_LEDGER__URL": "postgresql://u:p@host/db"})
+    assert pods.rates_url() == "postgresql://u:p@host/db"
+    with pytest.raises(Misconfigured, match=r"rates\.url"):
+        load_settings(tmp_path, env={"KRACKEN_RATES__URL": "sqlite:///x"})
+
+
+def test_whether_anything_is_configured_at_all(tmp_path: Path) -> None:
+    assert not anything_configured(tmp_path, env={"PATH": "/bin", "KRACKEN_CONFIG_DIR": "x"})
+    assert anything_configured(tmp_path, env={"BOT_MODE": "paper"})
+    _write(tmp_path, "pairs.yaml", "pairs: [BTC/USD]\n")
+    assert anything_configured(tmp_path, env={})

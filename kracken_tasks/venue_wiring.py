@@ -1,0 +1,237 @@
+"""Settings into venues, the rate budget they share, and where orders go: the half of ``wiring`` that knows sandbox from paper from live.
+
+In: ``Settings``.  Out: venues to read from, brokers to send to, and both together for the toolkit's adapter.  Never: a network call that
+nobody asked for, a way to a real market that is not armed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kracken_tasks.errors import Misconfigured
+from kracken_tasks.settings import ExchangeSettings, PaperSettings, Profile, Settings
+
+if TYPE_CHECKING:
+    from kracken_tasks.domain.market import Instrument
+    from kracken_tasks.exchange.access import VenueAccess
+    from kracken_tasks.exchange.rates import RateBudget
+    from kracken_tasks.exchange.venue import CcxtVenue
+    from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.paper_matching import FillRules
+
+__all__ = ["access", "broker", "enabled", "not_enabled", "rate_budget", "venue"]
+
+
+def enabled(settings: Settings) -> list[str]:
+    """Names of the venues that may be used, in order."""
+    return sorted(name for name, one in settings.exchanges.items() if one.enabled)
+
+
+def not_enabled(settings: Settings, name: str) -> Misconfigured:
+    allowed = ", ".join(enabled(settings))
+    return Misconfigured(
+        f"exchange {name!r} is not enabled; allowed: {allowed}", key="exchanges", value=name, allowed=allowed
+    )
+
+
+def rate_budget(settings: Settings) -> RateBudget:
+    """The budget that all processes of this home, or of this database, share."""
+    return _rate_budget(settings.rates_url(), settings.paths.rate_counters)
+
+
+@cache
+def _rate_budget(url: str | None, path: Path) -> RateBudget:
+    from kracken_tasks.exchange.rates import RateBudget
+
+    if url is None:
+        from kracken_tasks.exchange.rates.sqlite import SqliteCounters
+
+        return RateBudget(SqliteCounters(path))
+    from kracken_tasks.exchange.rates.postgres import PostgresCounters
+
+    return RateBudget(PostgresCounters(url))
+
+
+def venue(settings: Settings, exchange: str | None = None, *, private: bool = False) -> CcxtVenue:
+    """A venue to read from, and with ``private`` to trade on.  In the sandbox profile every venue is the local exchange.
+
+    Raises: Misconfigured if the venue is not enabled, or has no key and needs one.
+    """
+    name = exchange or settings.exchange
+    listed = settings.exchanges.get(name)
+    if listed is None or not listed.enabled:
+        raise not_enabled(settings, name)
+    if settings.profile is Profile.SANDBOX:
+        return _local_venue(name, f"http://127.0.0.1:{settings.sandbox.port}", listed, rate_budget(settings))
+    if private:
+        raise Misconfigured(
+            "this version does not send orders to a real venue; use profile sandbox or paper",
+            key="profile", value=settings.profile.value, allowed="sandbox, paper",
+        )  # fmt: skip
+    if listed.base_url is not None:
+        return _local_venue(name, listed.base_url, listed, rate_budget(settings))
+    return _real_venue(name, listed, rate_budget(settings))
+
+
+@cache
+def _local_venue(name: str, base_url: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue:
+    from kracken_tasks.exchange.venue import CcxtVenue
+    from kracken_tasks.sandbox.client_config import VENUE_OPTIONS
+
+    if name not in VENUE_OPTIONS:
+        allowed = ", ".join(sorted(VENUE_OPTIONS))
+        raise Misconfigured(f"the sandbox speaks {allowed}, not {name!r}", key="exchanges", value=name, allowed=allowed)
+    options = {**VENUE_OPTIONS[name](base_url), **_pace(listed)}
+    # Its clock is asked every time: it may stand still or be moved by hand, and what a demo writes down must not depend on how fast it ran.
+    return CcxtVenue(
+        name, options, timeout_seconds=listed.timeout_seconds, clock_keeps_seconds=0, budget=budget, tier=listed.tier
+    )
+
+
+@cache
+def _real_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue:
+    from kracken_tasks.exchange.venue import CcxtVenue
+
+    # Without the key: what is only read needs none, and what has none can send nothing.
+    return CcxtVenue(
+        name, _pace(listed), timeout_seconds=listed.timeout_seconds, budget=budget, tier=listed.tier or _slowest(name)
+    )
+
+
+@cache
+def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue | None:
+    """A venue that can read its account; None without a key, or where another server stands in for the venue.
+
+    It never leaves this file but as a reader: nothing is sent through it.
+    """
+    from kracken_tasks.exchange.venue import CcxtVenue
+
+    keys = {"apiKey": listed.api_key, "secret": listed.secret, "password": listed.password, "uid": listed.uid}
+    told = {option: secret.get_secret_value() for option, secret in keys.items() if secret is not None}
+    if not told or listed.base_url is not None:
+        return None
+    options = {**told, **_pace(listed)}
+    return CcxtVenue(
+        name, options, timeout_seconds=listed.timeout_seconds, budget=budget, tier=listed.tier or _slowest(name)
+    )
+
+
+def _slowest(name: str) -> str | None:
+    return "starter" if name == "kraken" else None
+
+
+def _pace(listed: ExchangeSettings) -> dict[str, Any]:
+    return {} if listed.rate_limit_ms is None else {"rateLimit": listed.rate_limit_ms}
+
+
+def access(settings: Settings) -> Mapping[str, VenueAccess]:
+    """Every enabled venue with what may be done there, for the toolkit's adapter and manager.
+
+    Orders go to the local exchange in the sandbox profile, to the paper broker (on the traded venue) in paper, and nowhere in live: this
+    version sends none to a real market.
+    """
+    from kracken_tasks.exchange.access import VenueAccess
+
+    if settings.profile is Profile.SANDBOX:
+        return _local_access(settings)
+    found = {}
+    for name in enabled(settings):
+        listed, market = settings.exchanges[name], venue(settings, name)
+        keyed = _keyed_venue(name, listed, rate_budget(settings))
+        account: Any = keyed
+        orders: Any = None
+        why = f"profile {settings.profile.value} sends no orders to {name}"
+        if settings.profile is Profile.PAPER and name == settings.exchange:
+            account = orders = broker(settings)
+        elif settings.profile is Profile.PAPER:
+            why = f"profile paper trades on {settings.exchange} only, not on {name}"
+        found[name] = VenueAccess(market, account, orders, why, listed.symbols or settings.pairs, own_fees=keyed)
+    return found
+
+
+def _local_access(settings: Settings) -> dict[str, VenueAccess]:
+    # The local exchange speaks as all of its venues, whether or not they are enabled for ingest and trading.
+    from kracken_tasks.exchange.access import VenueAccess
+    from kracken_tasks.sandbox.client_config import VENUE_OPTIONS
+
+    url, budget, found = f"http://127.0.0.1:{settings.sandbox.port}", rate_budget(settings), {}
+    for name in dict.fromkeys((*enabled(settings), *VENUE_OPTIONS)):
+        listed = settings.exchanges.get(name) or ExchangeSettings.model_validate({"enabled": False})
+        market = _local_venue(name, url, listed, budget)
+        symbols = listed.symbols or (settings.pairs if listed.enabled else ())
+        found[name] = VenueAccess(market, market, market, "", symbols, listed.enabled, own_fees=market)
+    return found
+
+
+def broker(settings: Settings) -> Broker:
+    """Where orders go: the sandbox exchange through ccxt, or the paper broker on live prices.
+
+    Raises: Misconfigured for the live profile, which this version does not offer.
+    """
+    if settings.profile is not Profile.PAPER:
+        return venue(settings, private=True)
+    paths, paper = settings.paths, settings.paper_trading
+    deposit = (settings.tax.base_currency, settings.initial_capital)
+    keyed = _keyed_venue(settings.exchange, settings.exchanges[settings.exchange], rate_budget(settings))
+    fees = keyed if paper.simulate_fees and paper.commission_bps is None else None
+    return _paper_broker(
+        venue(settings),
+        settings.exchange,
+        paths.paper_state,
+        deposit,
+        _fill_rules(paper),
+        fees,
+        settings.traded_symbols,
+    )
+
+
+@cache
+def _paper_broker(
+    market: CcxtVenue,
+    exchange: str,
+    path: Path,
+    deposit: tuple[str, Decimal],
+    rules: FillRules,
+    fees: CcxtVenue | None,
+    symbols: tuple[str, ...],
+) -> Broker:
+    from kracken_tasks.execution.paper import PaperBroker
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return PaperBroker(
+        exchange=exchange, clock=market.now, instruments=_instruments(market, fees, symbols), quotes=market.quotes,
+        deposit=dict([deposit]), path=path, rules=rules,
+    )  # fmt: skip
+
+
+def _instruments(
+    market: CcxtVenue, fees: CcxtVenue | None, symbols: tuple[str, ...]
+) -> Callable[[], Mapping[str, Instrument]]:
+    """What is listed; with a key, the traded symbols at the fees that the account itself pays, asked once."""
+    if fees is None:
+        return market.instruments
+
+    @cache
+    def told() -> Mapping[str, Instrument]:
+        listed = market.instruments()
+        own = fees.fees([symbol for symbol in symbols if symbol in listed])
+        paid = {name: replace(listed[name], maker_fee=fee.maker, taker_fee=fee.taker) for name, fee in own.items()}
+        return {**listed, **paid}
+
+    return told
+
+
+def _fill_rules(paper: PaperSettings) -> FillRules:
+    from kracken_tasks.execution.paper_matching import FillRules
+
+    return FillRules(
+        slippage_bps=float(paper.slippage_bps) if paper.simulate_slippage else 0.0,
+        commission_bps=paper.commission_bps if paper.simulate_fees else Decimal(0),
+        latency=timedelta(milliseconds=paper.execution_delay_ms if paper.simulate_latency else 0),
+    )
