@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ccxt
 import pytest
+import requests
 
-from tests.support.sandbox import running_sandbox
+from tests.support.sandbox import RunningSandbox, running_sandbox
 from tests.support.scripted_market import ScriptedMarket, quiet
 
 
@@ -33,3 +34,12 @@ def test_a_resting_order_is_found_by_its_client_id_and_cancelled() -> None:
         ]
         with pytest.raises(ccxt.OrderNotFound):
             client.cancel_order(placed["id"])
+
+
+def test_a_client_that_keeps_only_the_host_of_an_address_is_served_too(sandbox: RunningSandbox) -> None:
+    for prefix in ("", "/kraken"):
+        answer = requests.get(f"{sandbox.base_url}{prefix}/0/public/AssetPairs", {"pair": "BTC/USD"}, timeout=10).json()
+        assert answer["error"] == []
+        assert list(answer["result"]) == ["BTC/USD"]  # as asked, where the name is v2's
+    answer = requests.get(f"{sandbox.base_url}/0/public/AssetPairs", {"pair": "XBTUSD"}, timeout=10).json()
+    assert list(answer["result"]) == ["XXBTZUSD"]

@@ -52,8 +52,9 @@ class KrakenDialect:
         self._faults = faults
 
     def routes(self) -> list[web.RouteDef]:
-        path = self.prefix + "/0/{scope:public|private}/{endpoint}"
-        return [web.get(path, self._handle), web.post(path, self._handle)]
+        # Also without the prefix: some clients (python-kraken-sdk) keep of an address only its host.
+        paths = [prefix + "/0/{scope:public|private}/{endpoint}" for prefix in (self.prefix, "")]
+        return [make(path, self._handle) for path in paths for make in (web.get, web.post)]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         endpoint, scope = request.match_info["endpoint"], request.match_info["scope"]

@@ -62,7 +62,12 @@ def assets(call: Call) -> Json:
 
 
 def asset_pairs(call: Call) -> Json:
-    return {listing.spec.key: _pair_json(call, listing) for listing in _wanted(call)}
+    """Keyed by Kraken's own key, or by the name as asked where that is v2's (``BTC/USD``)."""
+    asked = {name.upper() for name in call.arguments.listed("pair")}
+    return {
+        listing.symbol if listing.symbol in asked else listing.spec.key: _pair_json(call, listing)
+        for listing in _wanted(call)
+    }
 
 
 def _wanted(call: Call) -> list[Listing]:
