@@ -44,7 +44,8 @@ _METHOD: Final = {
     Channel.CANDLES: "watchOHLCV",
     Channel.BOOK: "watchOrderBook",
 }
-_CONSECUTIVE: Final = ("kraken", "binance", "binanceus")  # a number per pair (Kraken), aggregate ids (Binance)
+# Trades of a pair are numbered one by one (Binance: aggregated ones).  Elsewhere a frame that the venue itself loses goes unnoticed.
+_CONSECUTIVE: Final = ("kraken", "binance", "binanceus", "coinbase", "coinbaseexchange")
 _KRAKEN_DEPTHS: Final = (10, 25, 100, 500, 1000)
 _DETAILS_KEPT: Final = 4096
 _CLOSE_SECONDS: Final = 5.0

@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
@@ -50,6 +51,7 @@ _STATES: Final = (Channel.TICKER, Channel.BOOK)  # of which only the newest coun
 _MOST_WAITING: Final = 10_000
 _END_SECONDS: Final = 5.0
 _SECOND_HALF: Final = 2.0
+_LOOK_AGAIN: Final = 0.05
 
 # Makes the two halves of a venue around a clock.
 Halves = Callable[[str, StreamClock], tuple[StreamSource, VenueQuestions]]
@@ -246,6 +248,13 @@ class WebSocketManager:
         """Market time of a venue that is listened to.  Raises: KeyError for one that is not."""
         return self._venues[exchange or self.exchanges[0]].clock
 
+    async def market_now(self, exchange: str | None = None) -> datetime:
+        """A venue's time; waits until it has told it once."""
+        clock = self._venue(exchange or self.exchanges[0]).clock
+        while not clock.running:
+            await pause(_LOOK_AGAIN)
+        return clock.now()
+
     async def close(self) -> None:
         """End every feed, task and socket.  Iterators end."""
         self._closed = True
@@ -299,17 +308,20 @@ class WebSocketManager:
         return task
 
     def _start(self, key: FeedKey, resume: Resume | None) -> None:
-        if self._closed:
-            raise Misconfigured("this WebSocketManager is closed", key="WebSocketManager")
-        if key.exchange not in self._venues:
-            self._venues[key.exchange] = _Venue(key.exchange, self._halves, self._timing, self._seed)
-        venue = self._venues[key.exchange]
+        venue = self._venue(key.exchange)
         if key in venue.pumps:
             return
         pump = pump_for(key, venue.around, self._post, resume)
         task = asyncio.create_task(pump.run(), name=str(key))
         venue.pumps[key] = (pump, task)
         task.add_done_callback(lambda done: self._ended(key, done))
+
+    def _venue(self, exchange: str) -> _Venue:
+        if self._closed:
+            raise Misconfigured("this WebSocketManager is closed", key="WebSocketManager")
+        if exchange not in self._venues:
+            self._venues[exchange] = _Venue(exchange, self._halves, self._timing, self._seed)
+        return self._venues[exchange]
 
     def _post(self, told: Batch | Gap) -> None:
         for listener in self._listeners:

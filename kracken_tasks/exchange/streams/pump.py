@@ -99,7 +99,7 @@ class Pump(ABC):
         """How long to wait for a message before looking whether something else is due."""
         return self.around.timing.quiet
 
-    def while_waiting(self) -> None:  # noqa: B027  # most channels have nothing to do then
+    async def while_waiting(self) -> None:  # noqa: B027  # most channels have nothing to do then
         """Called each time a wait ends without a message."""
 
     def session_over(self) -> None:  # noqa: B027
@@ -154,7 +154,7 @@ class Pump(ABC):
                 if done:
                     return _result_of(waiting)
                 self._require_alive(session)
-                self.while_waiting()
+                await self.while_waiting()
                 now = monotonic_seconds()
                 if now - asked >= self.around.timing.quiet:
                     asked = now
@@ -239,6 +239,9 @@ class Pump(ABC):
     def tell_filled(self, items: int) -> None:
         self._counts.filled += 1
         self._counts.filled_items += items
+
+    def note_trouble(self, what: str) -> None:
+        self._counts.trouble = what
 
     def tell_lag(self, stamp: datetime) -> None:
         self._counts.lag = (self.now() - stamp).total_seconds()

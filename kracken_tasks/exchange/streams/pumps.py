@@ -168,38 +168,48 @@ class _TradePump(Pump):
 
 
 class _CandlePump(Pump):
-    """Closed candles only.  The running one is kept until a later one, or the clock and a frame after it, say that it is done."""
+    """Closed candles only, each confirmed over REST: the last frames of a candle may be lost as quietly as any, and nothing in a candle
+    shows that it lacks a trade.  So the stream says that one has closed, and the venue's REST, asked a little later, what it was.
+
+    While REST does not answer nothing is handed on; the candles wait.
+    """
 
     def __init__(self, key: FeedKey, around: Surroundings, post: Post, until: datetime | None) -> None:
         super().__init__(key, around, post)
         if key.timeframe is None:
             raise Misconfigured(f"{key}: candles need a timeframe", key="timeframe")
         self._track = CandleTrack(key.timeframe, until)
+        self._ask_again = 0.0
 
     async def take(self, items: Sequence[Item], *, opening: bool) -> None:
         candles = cast("Sequence[Candle]", items)
         misfit = self._track.misfit(candles)
         if misfit:
             raise StreamTrouble(misfit, feed=str(self.key))
-        if opening and self._track.hole_before(candles):
-            await self._fill(min(candle.ts for candle in candles))
         self._track.note(candles)
-        self._give(FeedSource.STREAM, None)
+        if candles:
+            self.around.clock.saw(max(candle.ts for candle in candles))
+        await self.while_waiting()
 
     def wait_at_most(self) -> float:
         due = self._track.closes_at()
         if due is None:
             return self.around.timing.quiet
-        return min(self.around.timing.quiet, max((due + self._grace() - self.now()).total_seconds(), _LOOK_AGAIN))
+        wait = max(
+            (due + self._grace() - self.now()).total_seconds(), self._ask_again - monotonic_seconds(), _LOOK_AGAIN
+        )
+        return min(self.around.timing.quiet, wait)
 
-    def while_waiting(self) -> None:
-        """The clock closes a candle if its connection was heard after the end: what was to come has come."""
-        age = self.around.source.frame_age(self.key)
-        if age is not None:
-            self._give(FeedSource.STREAM, self.now() - self._grace() - timedelta(seconds=age))
-
-    def session_over(self) -> None:
-        self._track.forget()  # the running one may change unseen
+    async def while_waiting(self) -> None:
+        """Hand on what has closed, once the venue has had ``settle`` seconds to agree with itself."""
+        due, ended = self._track.closes_at(), self.now() - self._grace()
+        if due is None or due > ended or monotonic_seconds() < self._ask_again:
+            return
+        self._ask_again = monotonic_seconds() + self.around.timing.settle
+        try:
+            await self._fetch(ended)
+        except RetryLater as error:
+            self.note_trouble(f"closed candles wait to be confirmed: {error}")
 
     async def catch_up(self) -> bool:
         before = self._track.until
@@ -207,47 +217,30 @@ class _CandlePump(Pump):
         overdue = self.now() - 3 * self._grace()
         return before is not None and any(candle.ts + self._track.timeframe.delta <= overdue for candle in closed)
 
+    def session_over(self) -> None:
+        self._track.forget()
+
     def _grace(self) -> timedelta:
         return timedelta(seconds=self.around.timing.settle)
 
-    async def _fill(self, first: datetime) -> None:
-        """Bring what closed before the stream's first candle; windows that REST then does not speak of had no trades."""
-        give_up = monotonic_seconds() + self.around.timing.patience
-        pauses = Backoff(self.around.timing.backoff_first, self.around.timing.backoff_most, seed=f"fill {self.key}")
-        start = self._track.until or first
-        while True:
-            try:
-                # The newest of them may have closed this very moment: REST needs a little longer to show it.
-                soon = (first + self._grace() - self.now()).total_seconds()
-                await pause(min(max(soon, 0.0), self.around.timing.settle))
-                self.tell_filled(len(await self._fetch(first)))
-                break
-            except RetryLater as error:
-                if monotonic_seconds() > give_up:
-                    self.tell_gap(start, first, f"not to be had over REST: {error}")
-                    break
-            await pause(pauses.next_pause())
-        self._track.skip_to(first)
-
     async def _fetch(self, ended: datetime) -> list[Candle]:
-        """Candles that ended at ``ended`` or before, over REST, handed on; what a venue no longer reaches is told as a gap."""
+        """Candles that ended at ``ended`` or before, handed on; what a venue no longer reaches is told as a gap."""
         width = self._track.timeframe
-        since = self._track.until or width.floor(ended) - width.delta
+        since = self._track.until or self._track.first() or width.floor(ended) - width.delta
         page = await self.around.ask.candles(self.key.symbol, width, since)
-        closed = [candle for candle in page if candle.ts >= since and candle.ts + width.delta <= ended]
+        misfit = self._track.misfit(page)
+        if misfit:
+            raise RetryLater(f"over REST: {misfit}", feed=str(self.key))
         reach = self.around.ask.reach(width)
         if page and reach is not None and len(page) >= reach * _NEARLY_ALL and page[0].ts > since:
             self.tell_gap(since, page[0].ts, f"{self.key.exchange} reaches back {reach} candles over REST")
-            self._track.skip_to(page[0].ts)
+            since = page[0].ts
+            self._track.skip_to(since)
+        closed = [candle for candle in page if candle.ts >= since and candle.ts + width.delta <= ended]
         if not closed:
             return []
-        held = CandleTrack(width, self._track.until)
-        held.note(closed)
-        told, covered = held.take_closed(ended)
-        self._track.skip_to(closed[-1].ts + width.delta)
-        self.hand_on(told, FeedSource.POLLING, covered)
-        return told
-
-    def _give(self, source: FeedSource, certain_until: datetime | None) -> None:
-        closed, covered = self._track.take_closed(certain_until)
-        self.hand_on(closed, source, covered)
+        streamed = all(self._track.agrees(candle) for candle in closed)
+        end = closed[-1].ts + width.delta
+        self._track.skip_to(end)
+        self.hand_on(closed, FeedSource.STREAM if streamed else FeedSource.POLLING, (since, end))
+        return closed

@@ -74,8 +74,7 @@ def in_order(trade: PublicTrade) -> tuple[datetime, int]:
 class CandleTrack:
     """Candles of one timeframe on their way to being closed.
 
-    ``until``: the end of the last candle handed on; None before the first.  Rows of a connection that broke are forgotten: a candle that
-    was running then may have changed unseen.
+    ``until``: the end of the last candle handed on; None before the first.
     """
 
     def __init__(self, timeframe: Timeframe, until: datetime | None = None) -> None:
@@ -84,6 +83,7 @@ class CandleTrack:
         self._rows: dict[datetime, Candle] = {}
 
     def forget(self) -> None:
+        """The connection broke: a candle that was running may change unseen."""
         self._rows.clear()
 
     def misfit(self, candles: Iterable[Candle]) -> str:
@@ -93,39 +93,24 @@ class CandleTrack:
                 return f"a candle that opens at {candle.ts.isoformat()} is none of {self.timeframe.value}"
         return ""
 
-    def hole_before(self, candles: Sequence[Candle]) -> bool:
-        """Whether windows lie between what was handed on and these that nobody has spoken for."""
-        return self.until is not None and bool(candles) and min(candle.ts for candle in candles) > self.until
-
     def note(self, candles: Iterable[Candle]) -> None:
         """The newest word about these candles; what was handed on is not opened again."""
         for candle in candles:
             if self.until is None or candle.ts >= self.until:
                 self._rows[candle.ts] = candle
 
+    def first(self) -> datetime | None:
+        """Open time of the oldest candle that is not handed on."""
+        return min(self._rows, default=None)
+
     def closes_at(self) -> datetime | None:
-        """When the oldest candle that is not handed on closes."""
+        """When that candle closes."""
         return min(self._rows) + self.timeframe.delta if self._rows else None
 
-    def take_closed(
-        self, certain_until: datetime | None = None
-    ) -> tuple[list[Candle], tuple[datetime, datetime] | None]:
-        """Candles followed by a later one, or that end at or before ``certain_until``; they are handed on by this.
-
-        Out: the candles, oldest first, and the span [start, end) they are all of, windows without trades included.
-        """
-        newest = max(self._rows, default=None)
-        done = sorted(
-            ts
-            for ts in self._rows
-            if ts != newest or (certain_until is not None and ts + self.timeframe.delta <= certain_until)
-        )
-        if not done:
-            return [], None
-        closed = [self._rows.pop(ts) for ts in done]
-        start = self.until if self.until is not None else done[0]
-        self.until = done[-1] + self.timeframe.delta
-        return closed, (start, self.until)
+    def agrees(self, candle: Candle) -> bool:
+        """Whether the stream said the same of this candle: prices and volume."""
+        told = self._rows.get(candle.ts)
+        return told is not None and told[:6] == candle[:6]
 
     def skip_to(self, moment: datetime) -> None:
         """Everything before a moment has been handed on, or given up."""

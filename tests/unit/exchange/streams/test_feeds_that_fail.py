@@ -231,6 +231,7 @@ async def test_running_candle_is_never_given_as_closed(venue: ScriptedStreams, m
     ear = Ear(manager, MINUTES)
     await ear.until(lambda: venue.subscriptions > 0)
     venue.happen(150)
+    manager.clock().told(venue.market_now)
     await ear.until(lambda: len(ear.items) >= 2)
     closed = candles_of(venue.tape, Timeframe.M1)[:-1]
     assert ear.items == closed[: len(ear.items)]
@@ -255,6 +256,7 @@ async def test_candles_lost_with_a_socket_are_fetched_and_none_comes_twice(
     ear = Ear(manager, MINUTES)
     await ear.until(lambda: venue.subscriptions > 0)
     venue.happen(70)
+    manager.clock().told(venue.market_now)
     await ear.until(lambda: len(ear.items) >= 1)
     venue.cut()
     venue.happen(60 * 9)
@@ -263,6 +265,35 @@ async def test_candles_lost_with_a_socket_are_fetched_and_none_comes_twice(
     assert ear.items == candles_of(venue.tape, Timeframe.M1)[: len(ear.items)]
     spans = [batch.covered for batch in ear.batches if batch.covered]
     assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
+async def test_candle_whose_last_frames_were_swallowed_is_told_as_rest_has_it(
+    venue: ScriptedStreams, manager: WebSocketManager
+) -> None:
+    ear = Ear(manager, MINUTES)
+    await ear.until(lambda: venue.subscriptions > 0)
+    venue.happen(50)
+    venue.mute()
+    venue.happen(9)
+    venue.loud()
+    venue.happen(70)
+    manager.clock().told(venue.market_now)
+    await ear.until(lambda: len(ear.items) >= 2)
+    assert ear.items == candles_of(venue.tape, Timeframe.M1)[:2]
+
+
+async def test_closed_candles_wait_while_rest_cannot_confirm_them(
+    venue: ScriptedStreams, manager: WebSocketManager
+) -> None:
+    ear = Ear(manager, MINUTES)
+    await ear.until(lambda: venue.subscriptions > 0)
+    venue.deaf()
+    venue.happen(70)
+    manager.clock().told(venue.market_now)
+    await ear.until(lambda: "no answer" in ear.status.trouble)
+    assert ear.items == []
+    venue.answer()
+    await ear.until(lambda: len(ear.items) == 1)
 
 
 async def test_candle_off_the_grid_of_its_timeframe_is_refused(venue: ScriptedStreams) -> None:
