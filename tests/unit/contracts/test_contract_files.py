@@ -62,3 +62,10 @@ def test_a_fault_is_named_by_file_and_key(tmp_path: Path, key: str) -> None:
         load_contract(tmp_path)
     assert (caught.value.fields["file"], caught.value.fields["key"]) == (str(path), key)
     assert caught.value.fields["allowed"]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(CONTRACTS.glob("*.json"))])
+def test_the_page_about_contracts_names_every_rule_with_its_severity_and_reason(name: str) -> None:
+    page = (CONTRACTS.parent / "docs" / "contracts.md").read_text("utf-8")
+    for rule in load_contract(CONTRACTS, name).rules:
+        assert f"| `{rule.name}` | {rule.severity} | {rule.why} |" in page
