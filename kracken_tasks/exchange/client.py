@@ -56,6 +56,8 @@ class VenueClient:
         )
         self._toll = Toll(exchange, budget or gate.budget, rates_of(exchange, self.api, tier))
         toll.append(self._toll)
+        # ccxt warns by an exception where a listing without a symbol is dear; what it costs is counted here.
+        self.api.options["warnOnFetchOpenOrdersWithoutSymbol"] = False
         # Numbers stay the text they arrived as: unified structures then carry strings, and no money passes through float.
         self.api.number = str
 
@@ -100,15 +102,23 @@ class VenueClient:
         return answer["result"]
 
     def send(
-        self, method: str, *args: Any, doing: str = "", priority: Priority = Priority.PROTECT, **kwargs: Any
+        self,
+        method: str,
+        *args: Any,
+        doing: str = "",
+        priority: Priority = Priority.PROTECT,
+        repeatable: bool = False,
     ) -> Any:
-        """Do something that cannot be undone by not knowing.  Raises: RetryLater, TradeRefused, StateUnknown, Misconfigured."""
+        """Do something that cannot be undone by not knowing.  Raises: RetryLater, TradeRefused, StateUnknown, Misconfigured.
+
+        ``repeatable``: doing it twice is no worse than once (a cancel), so that a refusal after a good answer is a refusal.
+        """
         if not self.has_key:
             raise Misconfigured(f"no API key for {self.exchange}: orders need one", key="apiKey", venue=self.exchange)
         what = doing or method
         with calls_at(priority), traced() as trace:
             try:
-                return getattr(self.api, method)(*args, **kwargs)
+                return getattr(self.api, method)(*args)
             except ccxt.BaseError as error:
                 done = _done_with_warnings(error)
                 if done is not None:
@@ -120,7 +130,7 @@ class VenueClient:
                 raise StateUnknown(told, venue=self.exchange, doing=what) from None
             except RetryLater as error:  # its turn did not come
                 failure = error
-            if trace.done and not isinstance(failure, StateUnknown):
+            if trace.done and not repeatable and not isinstance(failure, StateUnknown):
                 raise StateUnknown(
                     f"{self.exchange} has done a part of {what}: {failure.message}", venue=self.exchange, doing=what
                 ) from None

@@ -56,13 +56,13 @@ def reading_failure(error: Exception, *, venue: str, doing: str, secrets: Sequen
     """Our error for a question that failed.  ``doing`` is the endpoint, in words or as the venue calls it."""
     words = venue_words(error, secrets)
     text = "; ".join(words)
-    fields: dict[str, object] = {"venue": venue, "doing": doing, "venue_text": text}
+    fields: dict[str, object] = {"venue": venue, "doing": doing, "venue_text": text, "kind": type(error).__name__}
     if any(key_trouble(word) for word in words) or isinstance(error, ccxt.AuthenticationError):
         return Misconfigured(f"{venue} does not accept the key for {doing}: {text}", **fields)
     if isinstance(error, ccxt.BadSymbol) or any(unknown_symbol(word) for word in words):
         return Misconfigured(f"{venue} does not know a symbol asked for in {doing}: {text}", **fields)
-    if isinstance(error, ccxt.NotSupported):
-        return Misconfigured(f"{venue} offers no {doing}: {text}", **fields)
+    if isinstance(error, (ccxt.NotSupported, ccxt.ArgumentsRequired)):
+        return Misconfigured(f"{venue} offers no {doing} in this form: {text}", **fields)
     passing = isinstance(error, ccxt.OperationFailed) or any(passing_trouble(word) for word in words)
     if passing or answer_of(error) is None:
         return RetryLater(f"{venue} did not answer {doing}: {text}", **fields)
@@ -73,7 +73,7 @@ def sending_failure(error: Exception, *, venue: str, doing: str, secrets: Sequen
     """Our error for something sent that was to change the world.  See the table above."""
     words = venue_words(error, secrets)
     text = "; ".join(words)
-    fields: dict[str, object] = {"venue": venue, "doing": doing, "venue_text": text}
+    fields: dict[str, object] = {"venue": venue, "doing": doing, "venue_text": text, "kind": type(error).__name__}
     if _never_left(error):
         return RetryLater(f"{venue} could not be reached for {doing}: {text}", **fields)
     kind = _kind_of_refusal(error, words)

@@ -12,38 +12,40 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from kracken_tasks.domain.clock import from_ms, to_ms
 from kracken_tasks.domain.market import (
-    CANDLE_COLUMNS,
-    TRADE_COLUMNS,
     Balance,
-    CandleSource,
     Fees,
     Instrument,
-    MarketStatus,
     OrderBook,
     Quote,
     Timeframe,
 )
 from kracken_tasks.domain.money import as_decimal, plain
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
-from kracken_tasks.errors import Misconfigured, RetryLater, StateUnknown, TradeRefused
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
+from kracken_tasks.errors import BadData, Misconfigured, RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import as_documented
 from kracken_tasks.exchange.rates import Priority
+from kracken_tasks.exchange.unified_rows import (
+    candles_of,
+    fill_of,
+    has_prices,
+    instrument_of,
+    order_of,
+    quote_of,
+    trades_of,
+)
 
 __all__ = ["UnifiedDialect"]
 
-_STATUS: Final = {
-    "open": OrderStatus.OPEN,
-    "closed": OrderStatus.CLOSED,
-    "canceled": OrderStatus.CANCELED,
-    "expired": OrderStatus.EXPIRED,
-    "rejected": OrderStatus.REJECTED,
-}
+_NEWEST: Final = 300  # candles of a page where no beginning is asked for; every venue gives at least as many
+_FEE_UNITS: Final = {"bitstamp": 100}  # ccxt 4.5.90 hands its percentages on as they are
+_CLIENT_ID: Final = {
+    "coinbase": "client_order_id"
+}  # under ccxt's own name 4.5.90 drops it there and sends a random one
 _PLAIN_KINDS: Final = (OrderKind.MARKET, OrderKind.LIMIT)
 
 
@@ -80,7 +82,7 @@ class UnifiedDialect:
             markets = self._client.read("load_markets", True)
             with as_documented(self._client.exchange, "markets"):
                 self._instruments = {
-                    symbol: _instrument_of(self._client.exchange, market)
+                    symbol: instrument_of(self._client.exchange, market)
                     for symbol, market in markets.items()
                     if market.get("spot") and "/" in symbol and ":" not in symbol and market["precision"]["price"]
                 }
@@ -101,7 +103,22 @@ class UnifiedDialect:
             return {}
         told = self._client.read("fetch_tickers", [self._listed(symbol) for symbol in symbols])
         with as_documented(self._client.exchange, "tickers"):
-            return {symbol: _quote_of(symbol, told[symbol], ts) for symbol in symbols}
+            rows = {symbol: told[symbol] for symbol in symbols}
+        return {
+            symbol: self._quote(symbol, row if has_prices(row) else self._client.read("fetch_ticker", symbol), ts)
+            for symbol, row in rows.items()
+        }
+
+    def _quote(self, symbol: str, row: Mapping[str, Any], ts: datetime) -> Quote:
+        if has_prices(row):
+            with as_documented(self._client.exchange, "ticker"):
+                return quote_of(symbol, row, ts)
+        book = self.order_book(symbol, 1, ts)  # some tickers tell the last trade only
+        if not book.bids or not book.asks:
+            raise RetryLater(
+                f"{self._client.exchange} quotes no {symbol} just now", venue=self._client.exchange, symbol=symbol
+            )
+        return quote_of(symbol, {"bid": book.bids[0][0], "ask": book.asks[0][0], "last": row.get("last")}, ts)
 
     def order_book(self, symbol: str, depth: int, ts: datetime) -> OrderBook:
         told = self._client.read("fetch_order_book", self._listed(symbol), depth)
@@ -113,19 +130,20 @@ class UnifiedDialect:
             return OrderBook(symbol, sides[0], sides[1], stamp)
 
     def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> pd.DataFrame:
-        asked = None if since is None else to_ms(since)
+        # Left to itself ccxt counts back from this machine's clock on some venues, and market time is the venue's.
+        asked = to_ms(self.now() - _NEWEST * timeframe.delta if since is None else since)
         rows = self._client.read("fetch_ohlcv", self._listed(symbol), timeframe.value, asked)
         if not isinstance(rows, list):
             raise RetryLater(f"{self._client.exchange} answered candles with something else than a list", symbol=symbol)
         with as_documented(self._client.exchange, "candles"):
-            frame = _candles_of(rows)
+            frame = candles_of(rows)
         return frame if since is None else frame[frame["ts"] >= since].reset_index(drop=True)
 
     def trades(self, symbol: str, cursor: str | None, since: datetime | None) -> tuple[pd.DataFrame, str]:
         start = int(cursor) if cursor is not None else (None if since is None else to_ms(since))
         rows = self._client.read("fetch_trades", self._listed(symbol), start)
         with as_documented(self._client.exchange, "trades"):
-            frame = _trades_of(rows)
+            frame = trades_of(rows)
         newest = int(rows[-1]["timestamp"]) if rows else (start or 0)
         return frame, str(newest)
 
@@ -139,8 +157,11 @@ class UnifiedDialect:
         else:
             told = {symbol: self._client.read("fetch_trading_fee", symbol) for symbol in listed}
         with as_documented(self._client.exchange, "trading fees"):
+            unit = _FEE_UNITS.get(self._client.exchange, 1)
             return {
-                symbol: Fees(as_decimal(str(told[symbol]["maker"])), as_decimal(str(told[symbol]["taker"])))
+                symbol: Fees(
+                    as_decimal(str(told[symbol]["maker"])) / unit, as_decimal(str(told[symbol]["taker"])) / unit
+                )
                 for symbol in listed
             }
 
@@ -156,7 +177,7 @@ class UnifiedDialect:
 
     def submit(self, request: OrderRequest) -> str:
         self._refuse_unspoken(request)
-        params: dict[str, Any] = {"clientOrderId": request.client_order_id}
+        params: dict[str, Any] = {_CLIENT_ID.get(self._client.exchange, "clientOrderId"): request.client_order_id}
         if request.time_in_force != "GTC":
             params["timeInForce"] = request.time_in_force
         price = None if request.limit_price is None else plain(request.limit_price)
@@ -174,6 +195,7 @@ class UnifiedDialect:
                 client_order_id=request.client_order_id,
                 symbol=request.symbol,
             )
+        self._client.ages.saw(str(order_id), request.symbol)
         return str(order_id)
 
     def _refuse_unspoken(self, request: OrderRequest) -> None:
@@ -195,9 +217,19 @@ class UnifiedDialect:
             )
 
     def cancel(self, order_id: str) -> None:
-        order = self.orders([order_id]).get(order_id)
-        if order is not None and order.status.resting:
-            self._client.send("cancel_order", order_id, order.symbol, doing=f"cancel {order_id}")
+        symbol = next((order.symbol for order in self.open_orders() if order.order_id == order_id), None)
+        sent = self._client.ages.of(order_id)
+        if symbol is None and sent is not None:
+            symbol = sent.pair  # sent from here and not listed: gone, or not listed yet
+        if symbol is None:
+            return
+        try:
+            self._client.send("cancel_order", order_id, symbol, doing=f"cancel {order_id}", repeatable=True)
+        except TradeRefused as error:
+            if error.fields.get("kind") == "OrderNotFound":
+                return  # gone already is what was wanted
+            if any(order.order_id == order_id for order in self.open_orders()):
+                raise
 
     def amend(
         self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
@@ -205,7 +237,16 @@ class UnifiedDialect:
         raise TradeRefused(f"{self._client.exchange} cannot amend a resting order in place", order_id=order_id)
 
     def open_orders(self) -> list[VenueOrder]:
-        return self._orders_of(self._client.read("fetch_open_orders"))
+        try:
+            return self._orders_of(self._client.read("fetch_open_orders"))
+        except Misconfigured as error:
+            if error.fields.get("kind") != "ArgumentsRequired":
+                raise
+        return [
+            order
+            for symbol in self._traded_symbols()
+            for order in self._orders_of(self._client.read("fetch_open_orders", symbol))
+        ]
 
     def closed_orders(self, start: datetime) -> list[VenueOrder]:
         orders = [
@@ -218,10 +259,25 @@ class UnifiedDialect:
     def orders(self, order_ids: Sequence[str]) -> dict[str, VenueOrder]:
         wanted = set(order_ids)
         found = {order.order_id: order for order in self.open_orders() if order.order_id in wanted}
-        for symbol in self._traded_symbols() if wanted - found.keys() else ():
+        if not wanted - found.keys():
+            return found
+        if self._client.api.has.get("fetchOrders") is not True:
+            told = (self._order(order_id) for order_id in order_ids if order_id not in found)
+            return found | {order.order_id: order for order in told if order is not None}
+        for symbol in self._traded_symbols():
             rows = self._orders_of(self._client.read("fetch_orders", symbol))
             found |= {order.order_id: order for order in rows if order.order_id in wanted}
         return found
+
+    def _order(self, order_id: str) -> VenueOrder | None:
+        sent = self._client.ages.of(order_id)
+        try:
+            row = self._client.read("fetch_order", order_id, None if sent is None else sent.pair)
+        except BadData as error:
+            if error.fields.get("kind") != "OrderNotFound":
+                raise
+            return None
+        return self._orders_of([{**row, "symbol": row.get("symbol") or (sent.pair if sent else None)}])[0]
 
     def fills(self, start: datetime, known: Container[str] = ()) -> list[Fill]:
         rows = [
@@ -230,7 +286,7 @@ class UnifiedDialect:
             for row in self._client.read("fetch_my_trades", symbol, to_ms(start))
         ]
         with as_documented(self._client.exchange, "own trades"):
-            return sorted((_fill_of(row) for row in rows), key=lambda fill: fill.ts, reverse=True)
+            return sorted((fill_of(row) for row in rows), key=lambda fill: fill.ts, reverse=True)
 
     def orders_with_fills(
         self, order_ids: Sequence[str], known: Container[str] = ()
@@ -255,93 +311,4 @@ class UnifiedDialect:
 
     def _orders_of(self, rows: Sequence[Mapping[str, Any]]) -> list[VenueOrder]:
         with as_documented(self._client.exchange, "orders"):
-            return [_order_of(row) for row in rows]
-
-
-def _instrument_of(exchange: str, market: Mapping[str, Any]) -> Instrument:
-    limits = market["limits"]
-    return Instrument(
-        exchange=exchange,
-        symbol=market["symbol"],
-        price_tick=as_decimal(str(market["precision"]["price"])),
-        lot_step=as_decimal(str(market["precision"]["amount"])),
-        min_amount=as_decimal(str(limits["amount"].get("min") or 0)),
-        min_cost=as_decimal(str((limits.get("cost") or {}).get("min") or 0)),
-        maker_fee=as_decimal(str(market.get("maker") or 0)),
-        taker_fee=as_decimal(str(market.get("taker") or 0)),
-        status=MarketStatus.OFFLINE if market.get("active") is False else MarketStatus.ONLINE,
-    )
-
-
-def _quote_of(symbol: str, row: Mapping[str, Any], ts: datetime) -> Quote:
-    bid, ask = float(row["bid"]), float(row["ask"])
-    last = row.get("last")
-    return Quote(symbol, bid, ask, (bid + ask) / 2 if last is None else float(last), ts)
-
-
-def _candles_of(rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    table = np.array([[float(cell) for cell in row[:6]] for row in rows], dtype=np.float64).reshape(-1, 6)
-    stamps = pd.to_datetime(table[:, 0].astype("int64"), unit="ms", utc=True).astype("datetime64[ms, UTC]")
-    columns: dict[str, Any] = {"ts": stamps}
-    columns |= {name: table[:, at] for at, name in enumerate(("open", "high", "low", "close", "volume"), start=1)}
-    columns |= {
-        "vwap": np.nan,
-        "trades": pd.array([None] * len(rows), dtype="Int64"),
-        "source": CandleSource.OHLC.value,
-    }
-    return pd.DataFrame(columns, columns=list(CANDLE_COLUMNS))
-
-
-def _trades_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    ids = [int(row["id"]) if str(row.get("id") or "").isdigit() else None for row in rows]
-    return pd.DataFrame(
-        {
-            "ts": pd.to_datetime([int(row["timestamp"]) for row in rows], unit="ms", utc=True).astype(
-                "datetime64[us, UTC]"
-            ),
-            "price": np.array([float(row["price"]) for row in rows], dtype=np.float64),
-            "volume": np.array([float(row["amount"]) for row in rows], dtype=np.float64),
-            "side": pd.array([str(row.get("side") or "")[:1] for row in rows], dtype="str"),
-            "kind": pd.array([str(row.get("type") or "")[:1] for row in rows], dtype="str"),
-            "trade_id": pd.array(ids, dtype="Int64"),
-        },
-        columns=list(TRADE_COLUMNS),
-    )
-
-
-def _order_of(row: Mapping[str, Any]) -> VenueOrder:
-    filled = as_decimal(str(row.get("filled") or 0))
-    price = row.get("price")
-    return VenueOrder(
-        order_id=str(row["id"]),
-        client_order_id=row.get("clientOrderId") or None,
-        parent_id=None,
-        symbol=row["symbol"],
-        side=Side(row["side"]),
-        kind=OrderKind.MARKET if row.get("type") == "market" else OrderKind.LIMIT,
-        status=_STATUS[row["status"]],
-        amount=as_decimal(str(row["amount"])),
-        filled=filled,
-        average_price=as_decimal(str(row["average"])) if filled > 0 and row.get("average") else None,
-        limit_price=None if price is None or row.get("type") == "market" else as_decimal(str(price)),
-        trigger_price=None,
-        opened_at=from_ms(int(row["timestamp"])),
-    )
-
-
-def _fill_of(row: Mapping[str, Any]) -> Fill:
-    amount, price = as_decimal(str(row["amount"])), as_decimal(str(row["price"]))
-    fee = row.get("fee") or {}
-    return Fill(
-        trade_id=str(row["id"]),
-        order_id=str(row.get("order") or ""),
-        symbol=row["symbol"],
-        side=Side(row["side"]),
-        amount=amount,
-        price=price,
-        cost=as_decimal(str(row["cost"])) if row.get("cost") else amount * price,
-        fee=as_decimal(str(fee.get("cost") or 0)),
-        fee_currency=str(fee.get("currency") or row["symbol"].partition("/")[2]),
-        ts=from_ms(int(row["timestamp"])),
-        liquidity=str(row.get("takerOrMaker") or "taker"),
-    )
+            return [order_of(row) for row in rows]

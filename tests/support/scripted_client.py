@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kracken_tasks.exchange.rates import Priority
+from kracken_tasks.exchange.rates.ages import OrderAges
 
 __all__ = ["ScriptedClient"]
 
@@ -21,7 +22,10 @@ class ScriptedClient:
     ) -> None:
         self.exchange = exchange
         self.has_key = True
-        self.api = SimpleNamespace(timeframes={"1m": "1m", "1h": "1h"}, has=dict(has or {"fetchTime": True}))
+        self.api = SimpleNamespace(
+            timeframes={"1m": "1m", "1h": "1h"}, has=dict(has or {"fetchTime": True, "fetchOrders": True})
+        )
+        self.ages = OrderAges()
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.priorities: list[Priority] = []
         self._answers = dict(answers)
@@ -31,6 +35,8 @@ class ScriptedClient:
         answer = self._answers[method]
         return answer(*args) if callable(answer) else answer
 
-    def send(self, method: str, *args: Any, doing: str = "", priority: Priority = Priority.PROTECT) -> Any:
+    def send(
+        self, method: str, *args: Any, doing: str = "", priority: Priority = Priority.PROTECT, repeatable: bool = False
+    ) -> Any:
         self.priorities.append(priority)
         return self.read(method, *args)

@@ -13,6 +13,7 @@ from kracken_tasks.domain.clock import to_ms, utc
 from kracken_tasks.domain.market import CANDLE_COLUMNS, TRADE_COLUMNS, Timeframe
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater, StateUnknown, TradeRefused
+from kracken_tasks.exchange.rates import Priority
 from kracken_tasks.exchange.unified import UnifiedDialect
 from kracken_tasks.exchange.venue import CcxtVenue
 from tests.support.scripted_client import ScriptedClient
@@ -64,9 +65,52 @@ def test_quotes_come_from_one_call() -> None:
     assert [method for method, _ in client.calls].count("fetch_tickers") == 1
 
 
-def test_a_quote_without_a_bid_is_bad_data_not_a_zero() -> None:
+def test_a_quote_without_a_bid_is_taken_from_the_ticker_then_from_the_book_and_is_never_a_zero() -> None:
+    bare, book = {"bid": None, "ask": "3", "last": "2"}, {"timestamp": None, "bids": [["1", "5"]], "asks": [["4", "5"]]}
+    told = {"fetch_tickers": {"BTC/USDT": bare}}
+    [quote] = dialect(**told, fetch_ticker={**bare, "bid": "2.5"})[0].quotes(["BTC/USDT"], T0).values()
+    assert (quote.bid, quote.ask, quote.last) == (2.5, 3.0, 2.0)
+    [quote] = dialect(**told, fetch_ticker=bare, fetch_order_book=book)[0].quotes(["BTC/USDT"], T0).values()
+    assert (quote.bid, quote.ask, quote.last, quote.ts) == (1.0, 4.0, 2.0, T0)
+    with pytest.raises(RetryLater, match="quotes no BTC/USDT"):
+        dialect(**told, fetch_ticker=bare, fetch_order_book={**book, "bids": []})[0].quotes(["BTC/USDT"], T0)
     with pytest.raises(BadData):
-        dialect(fetch_tickers={"BTC/USDT": {"bid": None, "ask": "3"}})[0].quotes(["BTC/USDT"], T0)
+        dialect(fetch_tickers={"BTC/USDT": {"bid": "none", "ask": "3"}})[0].quotes(["BTC/USDT"], T0)
+
+
+def test_the_newest_candles_are_counted_back_from_the_venues_clock_not_from_this_machines() -> None:
+    spoken, client = dialect(fetch_ohlcv=[])
+    spoken.ohlc("BTC/USDT", Timeframe.H1, None)
+    [(_, asked)] = [call for call in client.calls if call[0] == "fetch_ohlcv"]
+    assert asked == ("BTC/USDT", "1h", MS - 300 * 3_600_000)
+
+
+def test_a_venue_that_lists_open_orders_by_symbol_only_is_asked_symbol_by_symbol() -> None:
+    def listed(*symbols: str) -> list[dict[str, Any]]:
+        if not symbols:
+            raise Misconfigured("needs a symbol", kind="ArgumentsRequired")
+        return [ORDER] if symbols == ("BTC/USDT",) else []
+
+    [order] = dialect(fetch_open_orders=listed)[0].open_orders()
+    assert order.order_id == "42"
+
+
+def test_an_accounts_own_fees_are_fractions_whatever_unit_the_venue_speaks() -> None:
+    for exchange, told in (("binance", "0.0025"), ("bitstamp", "0.25")):
+        client = ScriptedClient(
+            BASE | {"fetch_trading_fees": {"BTC/USDT": {"maker": told, "taker": told}}},
+            exchange=exchange, has={"fetchTime": True, "fetchTradingFees": True},
+        )  # fmt: skip
+        assert UnifiedDialect(client).fees(["BTC/USDT"])["BTC/USDT"].taker == Decimal("0.0025")  # type: ignore[arg-type]  # see above
+    with pytest.raises(Misconfigured, match="fees"):
+        dialect()[0].fees(["BTC/USDT"])
+
+
+def test_an_order_that_opens_a_position_goes_behind_one_that_closes_it() -> None:
+    spoken, client = dialect(create_order={"id": "42"})
+    spoken.submit(REQUEST)
+    spoken.submit(replace(REQUEST, side=Side.SELL))
+    assert client.priorities == [Priority.ENTER, Priority.PROTECT]
 
 
 def test_candles_and_trades_have_the_common_columns_with_the_unknown_left_unknown() -> None:
