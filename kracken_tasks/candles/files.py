@@ -1,6 +1,6 @@
-"""Import: which files of a folder hold candles or trades, and their candles.
+"""Import: which files of a folder hold candles, trades or quotes, and their rows.
 
-In: a file, a folder (searched to the bottom) or a zip as Kraken hands it out.  Out: ``ImportSource`` values, then one candle frame each.
+In: a file, a folder (searched to the bottom) or a zip as Kraken hands it out.  Out: ``ImportSource`` values, then one frame each.
 Never: a write, part of a bad file, a file passed over in silence: one named in no known way is listed too, and refused when read.
 """
 
@@ -20,29 +20,31 @@ from kracken_tasks.candles.csv_files import OHLCVT, TRADE, read_csv
 from kracken_tasks.candles.frames import candle_frame
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.names import FileKind, Named, named
-from kracken_tasks.candles.tables import read_candle_table, read_trade_table
-from kracken_tasks.domain.market import CandleSource, SeriesKey, Timeframe
+from kracken_tasks.candles.tables import read_candle_table, read_quote_table, read_trade_table
+from kracken_tasks.domain.market import TRADE_COLUMNS, CandleSource, DataKey, Tape, TapeKey, Timeframe
 from kracken_tasks.errors import BadData, Misconfigured
 
 __all__ = ["ImportSource", "discover", "read", "read_all"]
 
 _SUFFIXES: Final = (".csv", ".parquet")
+_TRADES: Final = (FileKind.KRAKEN_TRADES, FileKind.TRADE_TABLE)
 
 Progress = Callable[["ImportSource", int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ImportSource:
-    """One series that one file can give.  ``key`` is None where the name tells nothing; ``reason`` then says why.
+    """One series or tape that one file can give.  ``key`` is None where the name tells nothing; ``reason`` then says why.
 
-    ``member`` is the file's name inside the zip at ``path``, if it is one.
+    ``member`` is the file's name inside the zip at ``path``, if it is one; ``bars`` the width of the bars that quotes come in.
     """
 
     path: Path
     kind: FileKind
-    key: SeriesKey | None
+    key: DataKey | None
     reason: str = ""
     member: str = ""
+    bars: Timeframe | None = None
 
     @property
     def content(self) -> Content:
@@ -56,12 +58,14 @@ def discover(
     altnames: Mapping[str, str] | None = None,
     exchange: str | None = None,
     symbol: str | None = None,
-    timeframe: Timeframe | None = None,
+    timeframe: Timeframe | Tape | None = None,
+    tapes: bool = False,
 ) -> list[ImportSource]:
     """What can be imported from a file, folder or zip, sorted by path.
 
     ``timeframes``: what to make of trade files, one source each.  ``altnames``: Kraken's own altname -> symbol, where it was asked.
-    ``exchange``, ``symbol`` and ``timeframe`` given together say what a candle file is, whatever its name.
+    ``exchange``, ``symbol`` and ``timeframe`` (or a tape) given together say what a file is, whatever its name.
+    ``tapes``: trade files give their trades, too.
     Raises: Misconfigured if the path does not exist or holds nothing to import; BadData if a zip is damaged.
     """
     files = sorted(file for file in _candidates(path) if file.named.suffix.lower() in _SUFFIXES)
@@ -69,14 +73,16 @@ def discover(
         raise Misconfigured(
             f"nothing to import at {path}: no .csv, .parquet or .zip file", path=str(path), allowed=_SUFFIXES
         )
-    told, widths = _told(exchange, symbol, timeframe), tuple(timeframes)
-    return [one for file in files for one in _sources(file, told or _named(file, altnames), widths, told is not None)]
+    told = _told(exchange, symbol, timeframe)
+    made: tuple[Timeframe | Tape, ...] = (*timeframes, *([Tape.TRADES] if tapes else []))
+    return [one for file in files for one in _sources(file, told or _named(file, altnames), made, told is not None)]
 
 
 def read(source: ImportSource, progress: Progress | None = None) -> pd.DataFrame:
     """Read one source.
 
-    Shapes: a candle frame [R, columns of ``CANDLE_COLUMNS``], oldest first; intervals without trades have no row.
+    Shapes: a candle frame [R, columns of ``CANDLE_COLUMNS``], oldest first, or for a tape ``TRADE_COLUMNS`` or ``QUOTE_COLUMNS``.
+    Intervals without trades have no row, unless the file has one for them.
     Raises: BadData naming file, line (CSV) or row (Parquet), and reason; nothing of a bad file is used.
     """
     return next(frame for _, frame in read_all([source], progress))
@@ -91,13 +97,32 @@ def read_all(
     """
     held: tuple[Content, pd.DataFrame] | None = None
     for source in sources:
-        hears = _listener(source, progress)
-        if source.kind is FileKind.KRAKEN_TRADES:
-            if held is None or held[0] != source.content:
-                held = (source.content, _trades_of(read_csv(source.content, TRADE, None, hears)))
-            yield source, candles_from_trades(held[1], _key(source).timeframe, covered=_whole_days(held[1]))
-        else:
+        hears, key = _listener(source, progress), _key(source)
+        if source.kind not in _TRADES:
             yield source, _one(source, hears)
+            continue
+        if held is None or held[0] != source.content:
+            held = (source.content, _trades(source, hears))
+        if isinstance(key, TapeKey):
+            yield source, held[1]
+        else:
+            yield source, candles_from_trades(held[1], key.timeframe, covered=_covered(source, held[1]))
+
+
+def _trades(source: ImportSource, hears: Callable[[int], None] | None) -> pd.DataFrame:
+    if source.kind is FileKind.KRAKEN_TRADES:
+        return _trades_of(read_csv(source.content, TRADE, None, hears))
+    trades = read_trade_table(source.path)
+    if hears is not None:
+        hears(len(trades))
+    return trades
+
+
+def _covered(source: ImportSource, trades: pd.DataFrame) -> tuple[datetime, datetime]:
+    if source.kind is FileKind.KRAKEN_TRADES:
+        return _whole_days(trades)
+    # The file may begin or end anywhere: its first and last interval may lack trades, unless they are whole.
+    return trades["ts"].iloc[0].to_pydatetime(), trades["ts"].iloc[-1].to_pydatetime()
 
 
 def _whole_days(trades: pd.DataFrame) -> tuple[datetime, datetime]:
@@ -108,16 +133,20 @@ def _whole_days(trades: pd.DataFrame) -> tuple[datetime, datetime]:
 
 def _one(source: ImportSource, hears: Callable[[int], None] | None) -> pd.DataFrame:
     key = _key(source)
-    if source.kind is FileKind.KRAKEN_OHLCVT:
+    if source.kind is FileKind.QUOTE_TABLE:
+        frame = read_quote_table(source.path, source.bars)
+    elif isinstance(key, TapeKey):
+        raise AssertionError("only trades and quotes become tapes")
+    elif source.kind is FileKind.KRAKEN_OHLCVT:
         return _candles_of(read_csv(source.content, OHLCVT, key.timeframe, hears))
-    table = read_candle_table if source.kind is FileKind.CANDLE_TABLE else read_trade_table
-    frame = table(source.path, key.timeframe)
+    else:
+        frame = read_candle_table(source.path, key.timeframe)
     if hears is not None:
         hears(len(frame))
     return frame
 
 
-def _key(source: ImportSource) -> SeriesKey:
+def _key(source: ImportSource) -> DataKey:
     if source.key is None:
         name = source.content.named.name
         raise BadData(f"{name}: {source.reason}", file=str(source.content), line=0, reason=source.reason)
@@ -136,43 +165,55 @@ def _trades_of(columns: Mapping[str, np.ndarray[Any, Any]]) -> pd.DataFrame:
     # Rounding must not carry a trade into the next second, which may be the next candle.
     micros = whole * 1_000_000 + np.minimum(np.rint((seconds - whole) * 1e6), 999_999)
     stamps = pd.to_datetime(micros.astype("int64"), unit="us", utc=True)
-    return pd.DataFrame({"ts": stamps, "price": columns["price"], "volume": columns["volume"]})
+    unknown = pd.Series([None] * len(whole), dtype="str")
+    known = {"ts": stamps, "price": columns["price"], "volume": columns["volume"], "side": unknown, "kind": unknown}
+    ids = pd.array([pd.NA] * len(whole), dtype="Int64")
+    return pd.DataFrame({**known, "trade_id": ids}, columns=list(TRADE_COLUMNS))
 
 
-def _sources(file: Content, told: Named, timeframes: tuple[Timeframe, ...], explicit: bool) -> Iterator[ImportSource]:
-    kind = _kind_by_content(file) if explicit else told.kind
+def _sources(file: Content, told: Named, made: tuple[Timeframe | Tape, ...], explicit: bool) -> Iterator[ImportSource]:
+    kind = _kind_by_content(file, told.kind) if explicit else told.kind
     if kind is FileKind.UNKNOWN:
         yield ImportSource(file.path, kind, None, told.reason, file.member)
+    elif kind is FileKind.QUOTE_TABLE:
+        key = TapeKey(told.exchange, told.symbol, Tape.QUOTES)
+        yield ImportSource(file.path, kind, key, member=file.member, bars=told.timeframe)
     elif told.timeframe is not None:
         yield ImportSource(file.path, kind, told.key(told.timeframe), member=file.member)
     else:
-        yield from (ImportSource(file.path, kind, told.key(frame), member=file.member) for frame in timeframes)
+        for what in made:
+            one: DataKey = TapeKey(told.exchange, told.symbol, what) if isinstance(what, Tape) else told.key(what)
+            yield ImportSource(file.path, kind, one, member=file.member)
 
 
 def _named(file: Content, altnames: Mapping[str, str] | None) -> Named:
     told = named(file.named, altnames)
-    if file.member and told.kind in (FileKind.CANDLE_TABLE, FileKind.TRADE_TABLE):
+    if file.member and told.kind in (FileKind.CANDLE_TABLE, FileKind.TRADE_TABLE, FileKind.QUOTE_TABLE):
         return Named(
             FileKind.UNKNOWN, reason="inside a zip only Kraken's own CSV files are read; unpack this one first"
         )
     return told
 
 
-def _kind_by_content(file: Content) -> FileKind:
-    # An explicit key says whose candles they are, not how the file is written: without a header it is Kraken's.
-    if file.named.suffix.lower() == ".parquet":
-        return FileKind.CANDLE_TABLE
+def _kind_by_content(file: Content, told: FileKind) -> FileKind:
+    # An explicit key says whose rows they are, not how the file is written: without a header it is Kraken's.
+    if file.named.suffix.lower() == ".parquet" or told is FileKind.QUOTE_TABLE:
+        return told
     with file.open() as lines:
-        return FileKind.KRAKEN_OHLCVT if lines.read(1).isdigit() else FileKind.CANDLE_TABLE
+        bare = lines.read(1).isdigit()
+    kraken = FileKind.KRAKEN_TRADES if told is FileKind.TRADE_TABLE else FileKind.KRAKEN_OHLCVT
+    return kraken if bare else told
 
 
-def _told(exchange: str | None, symbol: str | None, timeframe: Timeframe | None) -> Named | None:
-    given = [exchange, symbol, timeframe]
+def _told(exchange: str | None, symbol: str | None, what: Timeframe | Tape | None) -> Named | None:
+    given = [exchange, symbol, what]
     if not any(given):
         return None
-    if exchange is None or symbol is None or timeframe is None:
+    if exchange is None or symbol is None or what is None:
         raise Misconfigured("exchange, symbol and timeframe belong together", allowed="all three or none")
-    return Named(FileKind.CANDLE_TABLE, exchange, symbol, timeframe)
+    if isinstance(what, Tape):
+        return Named(FileKind.TRADE_TABLE if what is Tape.TRADES else FileKind.QUOTE_TABLE, exchange, symbol)
+    return Named(FileKind.CANDLE_TABLE, exchange, symbol, what)
 
 
 def _candidates(path: Path) -> Iterator[Content]:

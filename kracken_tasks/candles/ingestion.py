@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import pandas as pd
@@ -19,6 +19,7 @@ import pandas as pd
 from kracken_tasks.candles.aggregate import aggregate, base_for
 from kracken_tasks.candles.fetch import Fetched, fetch
 from kracken_tasks.candles.files import ImportSource, read_all
+from kracken_tasks.candles.frames import traded_only
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.names import FileKind
 from kracken_tasks.candles.sources import Offers, Source, choose_sources, fill_command, trades_reach_back
@@ -26,16 +27,15 @@ from kracken_tasks.candles.spool import MemorySpool
 from kracken_tasks.candles.staging import stage_known
 from kracken_tasks.candles.trade_pages import Patience, read_trades
 from kracken_tasks.candles.windows import UnreachableGap, Window, plan
-from kracken_tasks.domain.market import CandleSource, Instrument, SeriesKey, Timeframe
+from kracken_tasks.domain.market import CandleSource, DataKey, Instrument, SeriesKey, TapeKey, Timeframe, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedBatch, StagedSeries, Verdict
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.lake import Lake
 
 __all__ = [
-    "REBUILD_CALLS", "Arrived", "Judge",
-    "PriceDecimals", "batch_of", "import_sources", "ingest", "offered_base", "stage_frame", "stage_missing",
-    "unknown_decimals",
+    "REBUILD_CALLS", "Arrived", "Judge", "PriceDecimals", "batch_of", "decimals_from", "import_sources", "ingest", "offered_base",
+    "stage_missing", "unknown_decimals",
 ]  # fmt: skip
 
 # Asks the contract about a batch at a moment of market time.
@@ -172,17 +172,6 @@ def _rebuilt(
     return stage_known(lake, key, frame, [(start, end)], CandleSource.TRADES.value), []
 
 
-def stage_frame(lake: Lake, key: SeriesKey, frame: pd.DataFrame, source: str, *, complete: bool = True) -> StagedSeries:
-    """Stage candles that came from a file.
-
-    ``complete``: the file leaves out only windows without trades, so it speaks for the span from its first to its last row.  Without
-    that a hole in it stays one that was never fetched.
-    """
-    end = frame["ts"].iloc[-1].to_pydatetime() + key.timeframe.delta
-    asked_from = frame["ts"].iloc[0].to_pydatetime() if complete else end
-    return lake.stage(key, frame, asked_from=asked_from, asked_to=end, source=source)
-
-
 def batch_of(arrived: Iterable[Arrived]) -> StagedBatch:
     """What was staged, in the order of series, so that the same arrivals make the same batch.
 
@@ -217,28 +206,66 @@ def import_sources(
 ) -> tuple[CommitRef, Verdict]:
     """Import files through the same contract and commit as ingestion; all of them or none.
 
-    Kraken's archives and trades leave out only windows without trades; what a table of somebody else's leaves out, nobody knows.
-    Time: candles that close after ``before`` are left out (a replayed market brings them later).
+    Kraken's archives and trades leave out only windows without trades; what a table of somebody else's leaves out, nobody knows.  A flat
+    row without volume says that nobody traded, in any file.
+    Time: candles that close, and events that happen, after ``before`` are left out (a replayed market brings them later).
     Raises: BadData naming file, line and reason, or when no file holds a candle; then nothing is committed.
     """
     _refuse_twins(sources)
-    staged = []
+    staged: list[StagedSeries] = []
     for source, frame in read_all(sources, progress):
         assert source.key is not None  # read_all refuses a source without one
-        if before is not None:
-            frame = frame[frame["ts"] + source.key.timeframe.delta <= pd.Timestamp(before)]
-        if len(frame):
-            told, complete = str(frame["source"].iloc[0]), source.kind is not FileKind.CANDLE_TABLE
-            staged.append(stage_frame(lake, source.key, frame, told, complete=complete))
-    if not staged:
+        stage = _stage_events if isinstance(source.key, TapeKey) else _stage_candles
+        staged += stage(lake, source, frame, before)
+    if not any(one.rows for one in staged):
         raise BadData("no candle to import", files=[str(source.path) for source in sources])
-    verdict = judge(StagedBatch(tuple(sorted(staged, key=lambda one: one.key))), now)
+    ordered = sorted(staged, key=lambda one: (key_parts(one.key), one.asked_from))
+    verdict = judge(StagedBatch(tuple(ordered)), now)
     return lake.commit(verdict, known_at=now), verdict
+
+
+def _stage_candles(
+    lake: Lake, source: ImportSource, frame: pd.DataFrame, before: datetime | None
+) -> list[StagedSeries]:
+    assert isinstance(source.key, SeriesKey)
+    step = source.key.timeframe.delta
+    if before is not None:
+        frame = frame[frame["ts"] + step <= pd.Timestamp(before)].reset_index(drop=True)
+    if frame.empty:
+        return []
+    traded, silent = traded_only(frame)
+    if source.kind is FileKind.CANDLE_TABLE:
+        opens = [moment.to_pydatetime() for moment in silent["ts"]]
+        known = [(opens[at], opens[at] + step) for at in range(len(opens))]
+    else:
+        known = [(frame["ts"].iloc[0].to_pydatetime(), frame["ts"].iloc[-1].to_pydatetime() + step)]
+    return stage_known(lake, source.key, traded, _joined(known), str(frame["source"].iloc[0]))
+
+
+def _stage_events(lake: Lake, source: ImportSource, frame: pd.DataFrame, before: datetime | None) -> list[StagedSeries]:
+    assert isinstance(source.key, TapeKey)
+    if before is not None:
+        frame = frame[frame["ts"] < pd.Timestamp(before)].reset_index(drop=True)
+    if frame.empty:
+        return []
+    first, last = frame["ts"].iloc[0].to_pydatetime(), frame["ts"].iloc[-1].to_pydatetime()
+    after = last + timedelta(microseconds=1)
+    return [lake.stage(source.key, frame, asked_from=first, asked_to=after, source=CandleSource.ARCHIVE.value)]
+
+
+def _joined(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    joined: list[tuple[datetime, datetime]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _refuse_twins(sources: Sequence[ImportSource]) -> None:
     """Two files for one series: which one is right is not ours to guess."""
-    seen: dict[SeriesKey | None, ImportSource] = {}
+    seen: dict[DataKey | None, ImportSource] = {}
     for source in sources:
         twin = seen.setdefault(source.key, source)
         if twin is not source and source.key is not None:

@@ -6,6 +6,8 @@ In: a path.  Out: what kind of file, which exchange, symbol and timeframe.  Neve
     BCHEUR.csv                    Kraken trade archive: altname
     kraken_BTC-USD_1h.parquet     candles (.csv with a header works too)
     kraken_ETH-USD_trades.parquet trades
+    coinbase_BTC-USD_quotes.parquet, coinbase_BTC-USD_1m_quotes.parquet
+                                  best bid and ask, one row a quote or one a minute
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ __all__ = ["FileKind", "Named", "named"]
 _ARCHIVE: Final = re.compile(r"^(?P<altname>[A-Z0-9.]{5,24})_(?P<minutes>\d{1,5})$")
 _TRADES: Final = re.compile(r"^(?P<altname>[A-Z0-9.]{5,24})$")
 _GENERIC: Final = re.compile(
-    r"^(?P<exchange>[a-z][a-z0-9]*)_(?P<base>[A-Z0-9.]+)-(?P<quote>[A-Z0-9.]+)_(?P<what>[0-9]+[mhdw]|trades)$"
+    r"^(?P<exchange>[a-z][a-z0-9]*)_(?P<base>[A-Z0-9.]+)-(?P<quote>[A-Z0-9.]+)_(?P<what>[0-9]+[mhdw]|trades|(?:[0-9]+[mhdw]_)?quotes)$"
 )
 
 
@@ -36,12 +38,15 @@ class FileKind(StrEnum):
     KRAKEN_TRADES = "kraken_trades"  # CSV without header: unix seconds, price, volume
     CANDLE_TABLE = "candle_table"  # Parquet, or CSV with a header: timestamp or ts, open, high, low, close, volume, ...
     TRADE_TABLE = "trade_table"  # Parquet, or CSV with a header: timestamp or ts, price, volume
+    QUOTE_TABLE = (
+        "quote_table"  # Parquet, or CSV with a header: timestamp or ts, bid, ask; or bid_close and ask_close of a bar
+    )
     UNKNOWN = "unknown"  # named in no known way: refused when read, with the reason
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a file's name tells.  ``timeframe`` is None for trades, which can become any."""
+    """What a file's name tells.  ``timeframe`` is None for trades, which can become any; for quotes it is the width of their bars."""
 
     kind: FileKind
     exchange: str = ""
@@ -69,9 +74,17 @@ def _generic(match: re.Match[str]) -> Named:
     symbol, what = f"{match['base']}/{match['quote']}", match["what"]
     if what == "trades":
         return Named(FileKind.TRADE_TABLE, match["exchange"], symbol)
+    if what.endswith("quotes"):
+        return _quotes(match["exchange"], symbol, what.removesuffix("quotes").removesuffix("_"))
     if what not in set(Timeframe):
         return Named(FileKind.UNKNOWN, reason=f"no timeframe {what}; allowed: {', '.join(Timeframe)}")
     return Named(FileKind.CANDLE_TABLE, match["exchange"], symbol, Timeframe(what))
+
+
+def _quotes(exchange: str, symbol: str, width: str) -> Named:
+    if width and width not in set(Timeframe):
+        return Named(FileKind.UNKNOWN, reason=f"no timeframe {width}; allowed: {', '.join(Timeframe)}")
+    return Named(FileKind.QUOTE_TABLE, exchange, symbol, Timeframe(width) if width else None)
 
 
 def _kraken(kind: FileKind, altname: str, minutes: str | None, altnames: Mapping[str, str]) -> Named:

@@ -17,11 +17,10 @@ import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type informa
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from kracken_tasks.candles.frames import candle_frame, off_grid
-from kracken_tasks.candles.from_trades import candles_from_trades
-from kracken_tasks.domain.market import CandleSource, Timeframe
+from kracken_tasks.domain.market import QUOTE_COLUMNS, TRADE_COLUMNS, CandleSource, Timeframe
 from kracken_tasks.errors import BadData
 
-__all__ = ["read_candle_table", "read_trade_table"]
+__all__ = ["read_candle_table", "read_quote_table", "read_trade_table"]
 
 _TIME_NAMES: Final = ("ts", "timestamp", "time")
 _FIGURES: Final = ("open", "high", "low", "close", "volume")
@@ -46,10 +45,9 @@ def read_candle_table(path: Path, timeframe: Timeframe) -> pd.DataFrame:
     return frame
 
 
-def read_trade_table(path: Path, timeframe: Timeframe) -> pd.DataFrame:
-    """Read trades and make candles.
+def read_trade_table(path: Path) -> pd.DataFrame:
+    """Read trades: ``TRADE_COLUMNS``, in the file's order; what it does not tell is unknown.
 
-    The file may begin or end anywhere, so its first and last interval are left out unless they are whole: they may lack trades.
     Raises: BadData naming file, row and reason.
     """
     table = _read(path, ("price", "volume"))
@@ -57,8 +55,50 @@ def read_trade_table(path: Path, timeframe: Timeframe) -> pd.DataFrame:
     _check_order(path, table["ts"], repeats=True)
     if table.empty:
         raise _refused(path, 0, "the file is empty")
-    covered = (table["ts"].iloc[0].to_pydatetime(), table["ts"].iloc[-1].to_pydatetime())
-    return candles_from_trades(table, timeframe, covered=covered)
+    sides = {"b": "b", "buy": "b", "s": "s", "sell": "s"}
+    kinds = {"m": "m", "market": "m", "l": "l", "limit": "l"}
+    ids = pd.to_numeric(_named(table, ("trade_id", "id")), errors="coerce")
+    columns = {
+        "ts": table["ts"].astype("datetime64[us, UTC]"),
+        "price": table["price"].astype("float64"),
+        "volume": table["volume"].astype("float64"),
+        "side": _named(table, ("side", "buy/sell")).map(sides).astype("str"),
+        "kind": _named(table, ("kind", "order_type", "market/limit")).map(kinds).astype("str"),
+        "trade_id": ids.astype("Int64"),
+    }
+    return pd.DataFrame(columns, columns=list(TRADE_COLUMNS))
+
+
+def read_quote_table(path: Path, width: Timeframe | None) -> pd.DataFrame:
+    """Read quotes: ``QUOTE_COLUMNS``.
+
+    Time:   a bar of ``width`` gives the quote at its close, stamped with the moment it closed; None: each row is a quote.  When a
+            quote of the past arrived nobody knows.
+    Raises: BadData naming file, row and reason.
+    """
+    bars = width is not None
+    bid, ask = ("bid_close", "ask_close") if bars else ("bid", "ask")
+    table = _read(path, (bid, ask))
+    _check_order(path, table["ts"], repeats=not bars)
+    if table.empty:
+        raise _refused(path, 0, "the file is empty")
+    stamps = table["ts"].astype("datetime64[us, UTC]")
+    columns = {
+        "ts": stamps + width.delta if width is not None else stamps,
+        "bid": table[bid].astype("float64"),
+        "ask": table[ask].astype("float64"),
+        "bid_volume": _named(table, ("bid_volume", "bid_size")).astype("float64"),
+        "ask_volume": _named(table, ("ask_volume", "ask_size")).astype("float64"),
+        "last": _named(table, ("last",)).astype("float64"),
+        "received": pd.Series(pd.NaT, index=table.index, dtype="datetime64[us, UTC]"),
+    }
+    return pd.DataFrame(columns, columns=list(QUOTE_COLUMNS))
+
+
+def _named(table: pd.DataFrame, names: tuple[str, ...]) -> pd.Series[Any]:
+    """The first of these columns that is there; else one of unknowns."""
+    found = [name for name in names if name in table]
+    return table[found[0]] if found else pd.Series(np.nan, index=table.index, dtype=object)
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:

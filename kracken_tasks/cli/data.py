@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kracken_tasks import wiring
 from kracken_tasks.cli.values import Format, console, moment, say, show_frame, symbol, write_frame
 from kracken_tasks.domain.clock import WallClock, iso
-from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import Finding
-from kracken_tasks.errors import BadData
+from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.settings import Settings, load_settings
 
 __all__ = ["add_to"]
@@ -68,36 +69,66 @@ def import_files(
     timeframe: Annotated[
         list[Timeframe] | None, typer.Option(help="What to make of trade files; repeat for several")
     ] = None,
-    exchange: Annotated[str | None, typer.Option(help="With --symbol and --as: whose candles the file holds")] = None,
+    exchange: Annotated[str | None, typer.Option(help="With --symbol and --as: whose rows the file holds")] = None,
     symbol_: Annotated[str | None, typer.Option("--symbol", help="See --exchange")] = None,
-    width: Annotated[Timeframe | None, typer.Option("--as", help="See --exchange: the width of the candles")] = None,
+    content: Annotated[
+        str | None, typer.Option("--as", help="See --exchange: the width of the candles, or trades, or quotes")
+    ] = None,
     before: Annotated[str | None, typer.Option(help="Leave out candles that close after this moment")] = None,
+    keep_trades: Annotated[bool, typer.Option(help="Keep the trades of trade files, too")] = True,
 ) -> None:
-    """Import Kraken's OHLCVT archive, its trades archive, Parquet or CSV candles, through the same contract and commit.
+    """Import Kraken's OHLCVT archive, its trades archive, tables of candles, trades or quotes, through the same contracts and commit.
 
-    A bad file is refused by name, line and reason, and then nothing is committed.
+    A bad file is refused by name, line and reason, and then nothing is committed.  Exit code 1 also when a contract kept a whole file
+    out.  What comes in is known from the market's now on, the machine's where no venue answers.
     """
     from kracken_tasks.candles.files import ImportSource, discover
     from kracken_tasks.candles.ingestion import import_sources
 
     settings = load_settings()
     sources = discover(
-        path, timeframes=timeframe or (Timeframe.H1,), exchange=exchange, symbol=symbol_, timeframe=width
+        path, timeframes=timeframe or (Timeframe.H1,), exchange=exchange, symbol=symbol_, timeframe=_content(content),
+        tapes=keep_trades,
     )  # fmt: skip
+    now, market = _now(settings)
+    if market:
+        say(f"what happens after the market's now, {iso(now)}, is left out")
+    until = min(moment(before) or now, now) if market else moment(before)
     with _progress() as progress:
-        bars = {source.path: progress.add_task(source.path.name, total=None) for source in sources}
+        bars = {source.content: progress.add_task(source.content.named.name, total=None) for source in sources}
 
         def heard(source: ImportSource, rows: int) -> None:
-            progress.update(bars[source.path], completed=rows)
+            progress.update(bars[source.content], completed=rows)
 
         commit, verdict = import_sources(
-            wiring.lake(settings), sources, wiring.candle_judge(settings),
-            now=WallClock().now(), before=moment(before), progress=heard,
-        )  # fmt: skip
+            wiring.lake(settings), sources, wiring.candle_judge(settings), now=now, before=until, progress=heard
+        )
     for staged in verdict.accepted:
-        span = f"{iso(staged.first_ts)} to {iso(staged.last_ts)}" if staged.first_ts and staged.last_ts else "no rows"
-        say(f"{staged.key}: {staged.rows} candles, {span}")
+        if staged.first_ts and staged.last_ts:
+            rows = staged.key.tape.value if isinstance(staged.key, TapeKey) else "candles"
+            say(f"{staged.key}: {staged.rows} {rows}, {iso(staged.first_ts)} to {iso(staged.last_ts)}")
     _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+    lost = {one.key for one in verdict.quarantined} - {one.key for one in verdict.accepted if one.rows}
+    if lost:
+        files = ", ".join(sorted({source.content.named.name for source in sources if source.key in lost}))
+        raise BadData(f"nothing of {files} was accepted: its rows are in quarantine, with the rules above", files=files)
+
+
+def _content(word: str | None) -> Timeframe | Tape | None:
+    if word is None:
+        return None
+    try:
+        return Tape(word) if word in set(Tape) else Timeframe(word)
+    except ValueError as error:
+        raise typer.BadParameter(f"--as {word!r}; allowed: {', '.join((*Timeframe, *Tape))}") from error
+
+
+def _now(settings: Settings) -> tuple[datetime, bool]:
+    """The market's clock and True; the machine's and False where no venue answers, which an import does not need."""
+    try:
+        return wiring.market_now(settings), True
+    except (RetryLater, Misconfigured):
+        return WallClock().now(), False
 
 
 def candles(

@@ -216,7 +216,7 @@ def _archive_files(
     found: dict[SeriesKey, tuple[ImportSource, Window]] = {}
     for file in discover(path, timeframes=widths):
         key = file.key
-        if key is not None and (key.exchange, key.symbol) == (exchange, symbol_) and key.timeframe in widths:
+        if isinstance(key, SeriesKey) and (key.exchange, key.symbol) == (exchange, symbol_) and key.timeframe in widths:
             frame = read(file)
             last = frame["ts"].iloc[-1].to_pydatetime() + key.timeframe.delta
             found[key] = (file, Window(frame["ts"].iloc[0].to_pydatetime(), last))

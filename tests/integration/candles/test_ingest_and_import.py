@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +13,10 @@ from kracken_tasks.candles.files import discover
 from kracken_tasks.candles.ingestion import Judge, batch_of, import_sources, ingest, stage_missing
 from kracken_tasks.contracts import check_batch
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.market import SeriesKey, Timeframe
-from kracken_tasks.errors import BadData
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
+from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.lake import HoleCause, Lake, LocalStore
-from tests.support.candle_source import CandleVenue, candles_between
+from tests.support.candle_source import CandleVenue, candles_between, trades_at
 
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
 KEY = SeriesKey("kraken", "BTC/USD", Timeframe.H1)
@@ -124,3 +124,122 @@ def test_candles_that_close_after_the_given_moment_are_not_imported(lake: Lake, 
     moment = utc(2024, 1, 1, 20, 30)
     import_sources(lake, discover(table_in(tmp_path / "files")), judging(lake), now=NOW, before=moment)
     assert lake.snapshot().last_ts(KEY) == utc(2024, 1, 1, 19)
+
+
+def flat(candles: pd.DataFrame, at: int, vwap: float) -> pd.DataFrame:
+    """One hour as venues tell of it when nobody traded: the last price, no volume, no count."""
+    close = candles.loc[at - 1, "close"]
+    candles.loc[at, ["open", "high", "low", "close"]] = close
+    candles.loc[at, "volume"], candles.loc[at, "vwap"] = 0.0, vwap
+    candles["trades"] = pd.array([0 if row == at else 3 for row in range(len(candles))], dtype="Int64")
+    return candles
+
+
+def test_both_ways_of_telling_that_nobody_traded_come_to_the_same_lake(tmp_path: Path) -> None:
+    lakes = []
+    for name, vwap in (("row absent", None), ("flat row, vwap 0", 0.0), ("flat row, vwap unknown", float("nan"))):
+        told = flat(candles_between(START, END, Timeframe.H1), 20, vwap or 0.0)
+        told = told.drop(index=20).reset_index(drop=True) if vwap is None else told
+        lake = Lake(LocalStore(tmp_path / name))
+        ingest(lake, venue(told), [KEY], judging(lake))
+        lakes.append(lake.snapshot())
+    [hole] = lakes[0].holes(KEY, START, END)
+    assert (hole.start, hole.windows, hole.cause) == (utc(2024, 1, 1, 20), 1, HoleCause.NO_TRADES)
+    for snapshot in lakes[1:]:
+        pd.testing.assert_frame_equal(snapshot.candles(KEY), lakes[0].candles(KEY))
+        assert snapshot.holes(KEY, START, END) == [hole]
+
+
+def test_a_flat_row_in_a_table_says_that_nobody_traded_though_the_tables_other_holes_stay_open(
+    lake: Lake, tmp_path: Path
+) -> None:
+    candles = flat(candles_between(START, utc(2024, 1, 2), Timeframe.H1), 20, 0.0).drop(index=[5, 6])
+    candles[["ts", "open", "high", "low", "close", "volume"]].to_csv(tmp_path / "kraken_BTC-USD_1h.csv", index=False)
+    import_sources(lake, discover(tmp_path), judging(lake), now=NOW)
+    holes = lake.snapshot().holes(KEY, START, utc(2024, 1, 2))
+    assert [(hole.start.hour, hole.windows, hole.cause) for hole in holes] == [
+        (5, 2, HoleCause.NOT_FETCHED), (20, 1, HoleCause.NO_TRADES),
+    ]  # fmt: skip
+
+
+def test_hours_in_which_nobody_traded_are_asked_for_once(lake: Lake) -> None:
+    candles = candles_between(START, END, Timeframe.H1, without=(30, 31))
+    ingest(
+        lake,
+        venue(candles[candles["ts"] < utc(2024, 1, 2, 6)].reset_index(drop=True), utc(2024, 1, 2, 6, 5)),
+        [KEY],
+        judging(lake),
+    )
+    market = venue(candles)
+    ingest(lake, market, [KEY], judging(lake))
+    assert lake.snapshot().unfetched(KEY, START, END) == []
+    assert ingest(lake, market, [KEY], judging(lake)) is None
+    assert len(market.asked) == 1
+
+
+def trading(moments: list[datetime]) -> pd.DataFrame:
+    return trades_at(moments, [100.0] * len(moments), [1.0] * len(moments))
+
+
+def counted(candles: pd.DataFrame, a_candle: int) -> pd.DataFrame:
+    return candles.assign(trades=pd.array([a_candle] * len(candles), dtype="Int64"))
+
+
+def after_a_pause(a_candle: int) -> CandleVenue:
+    """A venue whose candles reach ten hours, and the trades of the day before."""
+    candles = counted(candles_between(START, END, Timeframe.H1), a_candle)
+    return CandleVenue(candles, trading([START + timedelta(minutes=20 * at) for at in range(144)]), now=NOW, reach=10)
+
+
+def test_a_pause_longer_than_the_reach_of_candles_is_rebuilt_from_trades(lake: Lake) -> None:
+    early = CandleVenue(counted(candles_between(START, END, Timeframe.H1), 3), now=utc(2024, 1, 1, 12, 5), reach=10)
+    ingest(lake, early, [KEY], judging(lake))
+    arrived = stage_missing(lake, after_a_pause(3), KEY)
+    assert arrived.gaps == ()
+    ingest(lake, after_a_pause(3), [KEY], judging(lake))
+    snapshot = lake.snapshot()
+    assert snapshot.holes(KEY, utc(2024, 1, 1, 3), END) == []
+    assert set(snapshot.candles(KEY, utc(2024, 1, 1, 12), utc(2024, 1, 2, 15))["source"]) == {"trades"}
+
+
+def test_a_pause_that_would_cost_too_many_calls_is_told_with_the_command_that_fills_it(lake: Lake) -> None:
+    early = CandleVenue(counted(candles_between(START, END, Timeframe.H1), 3), now=utc(2024, 1, 1, 12, 5), reach=10)
+    ingest(lake, early, [KEY], judging(lake))
+    market = after_a_pause(5_000)
+    [gap] = stage_missing(lake, market, KEY).gaps
+    assert (gap.window.start, gap.window.end) == (utc(2024, 1, 1, 12), utc(2024, 1, 2, 15))
+    assert "about 135 calls for 120,000 trades a day, more than the 25 allowed here" in gap.detail
+    assert gap.detail.endswith(
+        "kracken backfill BTC/USD --exchange kraken --from 2024-01-01T12:00:00Z --to 2024-01-02T15:00:00Z --timeframes 1h"
+    )
+    assert market.trade_calls == 0
+
+
+class NoSixHours(CandleVenue):
+    """A venue without candles of six hours, like most."""
+
+    def ohlc_reach(self, timeframe: Timeframe) -> int | None:
+        if timeframe is not Timeframe.H1:
+            raise Misconfigured(f"no {timeframe.value} candles; allowed: 1h")
+        return super().ohlc_reach(timeframe)
+
+
+def test_a_width_the_venue_does_not_offer_is_made_of_the_coarsest_it_does(lake: Lake) -> None:
+    market = NoSixHours(candles_between(START, END, Timeframe.H1, without=(3,)), now=NOW, reach=720)
+    key = SeriesKey("kraken", "BTC/USD", Timeframe.H6)
+    ingest(lake, market, [key], judging(lake))
+    made = lake.snapshot().candles(key)
+    assert made["ts"].dt.hour.tolist() == [0, 6, 12, 18] * 2
+    assert made["volume"].tolist() == [7.5, *[9.0] * 7]
+    assert ingest(lake, market, [key], judging(lake)) is None
+
+
+def test_trades_of_a_file_come_in_as_trades_and_as_candles(lake: Lake, tmp_path: Path) -> None:
+    seconds = [int(START.timestamp()) + 600 * at for at in range(144)]
+    (tmp_path / "XBTUSD.csv").write_text("".join(f"{at},100.5,0.1\n" for at in seconds))
+    import_sources(lake, discover(tmp_path, tapes=True), judging(lake), now=NOW)
+    snapshot = lake.snapshot()
+    tape = snapshot.tape(TapeKey("kraken", "BTC/USD", Tape.TRADES))
+    assert (len(tape), set(tape["source"])) == (144, {"archive"})
+    assert snapshot.candles(KEY)["trades"].tolist() == [6] * 24
+    assert snapshot.candles(KEY)["volume"].tolist() == [0.6] * 24

@@ -12,7 +12,7 @@ from kracken_tasks.candles.csv_files import OHLCVT, read_csv
 from kracken_tasks.candles.files import discover, read
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.names import FileKind
-from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.market import SeriesKey, Tape, Timeframe
 from kracken_tasks.errors import BadData
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -67,19 +67,28 @@ def test_a_day_of_the_trade_archive_becomes_hours_that_keep_every_trade() -> Non
 
 
 @real
-def test_every_candle_file_of_the_folder_is_read_and_every_other_one_refused_by_name() -> None:
+def test_every_file_of_the_folder_is_read_and_one_without_a_telling_name_refused() -> None:
     refused = []
-    for source in discover(DATA):
+    for source in discover(DATA, tapes=True):
         try:
             assert len(read(source)) > 0
         except BadData as error:
             refused.append(Path(str(error.fields["file"])).name)
-    assert sorted(refused) == [
-        "coinbase_BTC-USD_1m_quotes.parquet",
-        "coinbase_ETH-USD_1m_quotes.parquet",
-        "coinbase_LTC-USD_1m_quotes.parquet",
-        "kraken_eth_usd_historical_price_source.csv",
-    ]
+    assert sorted(refused) == ["kraken_eth_usd_historical_price_source.csv"]
+    nameless = DATA / "kraken_trades" / "kraken_eth_usd_historical_price_source.csv"
+    [source] = discover(nameless, timeframes=(), exchange="kraken", symbol="ETH/USD", timeframe=Tape.TRADES, tapes=True)
+    [same] = discover(DATA / "kraken_ETH-USD_trades.parquet", timeframes=(), tapes=True)
+    pd.testing.assert_frame_equal(read(source), read(same), check_exact=True)
+
+
+@real
+def test_minute_bars_of_quotes_become_the_quotes_at_their_closes() -> None:
+    [source] = discover(DATA / "coinbase_BTC-USD_1m_quotes.parquet")
+    frame = read(source)
+    assert (str(source.key), len(frame)) == ("coinbase BTC/USD quotes", 2873)
+    first = frame.iloc[0]
+    assert (first["ts"], first["bid"], first["ask"]) == (pd.Timestamp("2018-04-04T00:01:00Z"), 7424.9, 7424.91)
+    assert (frame["bid"] <= frame["ask"]).all()
 
 
 @real

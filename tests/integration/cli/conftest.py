@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import Kracken, kracken_with
+from tests.support.sandbox import free_port
 
 
 @pytest.fixture
@@ -14,6 +15,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KRACKEN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("KRACKEN_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv(
+        "KRACKEN_SANDBOX__PORT", str(free_port())
+    )  # nobody's: a sandbox on this machine is not the test's
     return tmp_path / "home"
 
 

@@ -59,6 +59,30 @@ def test_a_bad_line_is_named_and_nothing_of_the_import_is_committed(kracken: Kra
     assert kracken("candles", "--exchange", "kraken", "--symbol", "ETH/USD", "--timeframe", "1h").code == 1
 
 
+def test_a_file_of_which_a_contract_keeps_everything_out_is_no_success(kracken: Kracken, tmp_path: Path) -> None:
+    path = tmp_path / "ETHUSD_60.csv"
+    path.write_text("".join(f"{FIRST + hour * 3600},100,90,110,101,2.5,7\n" for hour in range(HOURS)))
+    archive(tmp_path)
+    said = kracken("import", tmp_path)
+    assert said.code == 1
+    assert "nothing of ETHUSD_60.csv was accepted" in said.sentence
+    assert "kraken BTC/USD 1h: 48 candles" in said.out
+    assert kracken("candles", *BTC).code == 0
+
+
+def test_quotes_and_trades_come_in_by_the_word_that_says_what_they_are(kracken: Kracken, tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text("time,price,volume,buy/sell\n" + "".join(f"{FIRST + at},100.5,0.1,b\n" for at in range(5)))
+    told = ("--exchange", "kraken", "--symbol", "BTC/USD", "--as")
+    said = kracken("import", path, *told, "trades")
+    assert (said.code, "kraken BTC/USD trades: 5 trades" in said.out) == (0, True)
+    path.write_text("time,bid,ask\n" + "".join(f"{FIRST + at},100.5,100.6\n" for at in range(5)))
+    said = kracken("import", path, *told, "quotes")
+    assert (said.code, "kraken BTC/USD quotes: 5 quotes" in said.out) == (0, True)
+    said = kracken("import", path, *told, "7m")
+    assert (said.code, "allowed: 1m" in said.err, "quotes" in said.err) == (2, True, True)
+
+
 def test_a_folder_without_candles_is_refused(kracken: Kracken, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     said = kracken("import", tmp_path / "data")

@@ -62,7 +62,7 @@ def test_a_name_tells_what_is_in_the_file(name: str, kind: FileKind, key: Series
         ("XBTUSD_7.csv", "7 minutes"),
         ("XBTXYZ_60.csv", "no known quote"),
         ("kraken_BTC-USD_7m.parquet", "no timeframe 7m"),
-        ("coinbase_BTC-USD_1m_quotes.parquet", "no known naming"),
+        ("coinbase_BTC-USD_7m_quotes.parquet", "no timeframe 7m"),
         ("XBTUSD_60.parquet", "no known naming"),
     ],
 )
