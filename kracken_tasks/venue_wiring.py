@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.broker import Broker
     from kracken_tasks.execution.paper_matching import FillRules
 
-__all__ = ["access", "broker", "enabled", "not_enabled", "rate_budget", "venue"]
+__all__ = ["access", "broker", "enabled", "not_enabled", "rate_budget", "stream_options", "venue"]
 
 
 def enabled(settings: Settings) -> list[str]:
@@ -92,6 +92,15 @@ def _local_venue(name: str, base_url: str, listed: ExchangeSettings, budget: Rat
     return CcxtVenue(
         name, options, timeout_seconds=listed.timeout_seconds, clock_keeps_seconds=0, budget=budget, tier=listed.tier
     )
+
+
+def stream_options(settings: Settings, name: str) -> dict[str, Any]:
+    """What ccxt.pro needs to stream a venue's public half: where another server stands in for it, and nothing else."""
+    from kracken_tasks.sandbox.client_config import VENUE_OPTIONS
+
+    local = f"http://127.0.0.1:{settings.sandbox.port}" if settings.profile is Profile.SANDBOX else None
+    base_url = local or settings.exchanges[name].base_url
+    return {} if base_url is None else dict(VENUE_OPTIONS[name](base_url))
 
 
 @cache

@@ -7,6 +7,7 @@ nobody asked for.  Only doors, hooks, the command line and the local stack impor
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -20,17 +21,20 @@ from kracken_tasks.domain import clock
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import BadData, Misconfigured
-from kracken_tasks.lake import Lake, open_store
+from kracken_tasks.lake import Lake, Store, open_store
 from kracken_tasks.settings import Profile, Settings
-from kracken_tasks.venue_wiring import access, broker, enabled, not_enabled, rate_budget, venue
+from kracken_tasks.venue_wiring import access, broker, enabled, not_enabled, rate_budget, stream_options, venue
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kracken_tasks.alerts.channel import Channel
     from kracken_tasks.backtest.rehearsal import Setting
+    from kracken_tasks.exchange.streams import FeedKey, WebSocketManager
+    from kracken_tasks.exchange.streams import Channel as FeedChannel
     from kracken_tasks.execution.entries import ForecastSource
     from kracken_tasks.execution.tick_deps import TickDeps
+    from kracken_tasks.feeds import FeedBoard, Recorder
     from kracken_tasks.forecast.plan import TrainingConfig
     from kracken_tasks.forecast.registry import Registry
     from kracken_tasks.ledger import Ledger
@@ -39,8 +43,8 @@ if TYPE_CHECKING:
     from kracken_tasks.tax.exports import TaxChoices
 
 __all__ = [
-    "access", "broker", "candle_judge", "channel", "code_version", "contracts_dir", "lake", "ledger", "market_now",
-    "rate_budget", "registry", "rehearsal", "risk_limits", "series", "stop_rules", "tax_choices", "tick_deps",
+    "access", "broker", "candle_judge", "channel", "code_version", "contracts_dir", "feed_board", "feeds", "lake", "ledger", "market_now",
+    "rate_budget", "recorder", "registry", "rehearsal", "risk_limits", "series", "stop_rules", "streams", "tax_choices", "tick_deps",
     "training_config", "venue",
 ]  # fmt: skip
 
@@ -54,7 +58,12 @@ def lake(settings: Settings) -> Lake:
 @cache
 def _lake(url: str, endpoint: str | None, region: str | None) -> Lake:
     # One per process: its cache of decoded files is what makes a tick's reads cheap.
-    return Lake(open_store(url, endpoint=endpoint, region=region))
+    return Lake(_store(url, endpoint, region))
+
+
+@cache
+def _store(url: str, endpoint: str | None, region: str | None) -> Store:
+    return open_store(url, endpoint=endpoint, region=region)
 
 
 def contracts_dir() -> Path:
@@ -197,6 +206,7 @@ def risk_limits(settings: Settings) -> RiskLimits:
         max_spread_fraction=trading.max_spread_fraction,
         price_collar_fraction=trading.price_collar_fraction,
         max_quote_age_seconds=trading.max_quote_age_seconds,
+        max_feed_age_seconds=settings.price_feed.max_feed_age_seconds,
         max_bar_age_bars=trading.max_bar_age_bars,
         max_orders_per_minute=trading.max_orders_per_minute,
         max_daily_turnover=trading.max_daily_turnover,
@@ -262,8 +272,89 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         config=config,
         forecast=_forecast_source(settings),
         wait_for_bar=_bar_waiter(settings),
+        feed=_feed_age(settings),
         currency=settings.tax.base_currency,
     )
+
+
+def feed_board(settings: Settings) -> FeedBoard:
+    """Where recorders tell the pulse of their feeds: beside the lake, in the same store."""
+    from kracken_tasks.feeds.board import FeedBoard
+
+    return FeedBoard(
+        _store(settings.lake.url or str(settings.paths.lake), settings.lake.endpoint, settings.lake.region)
+    )
+
+
+def _feed_age(settings: Settings) -> Callable[[str, datetime], tuple[float, str] | None]:
+    """How old the recorded stream of a symbol is; None where none is recorded, unless the settings ask for one."""
+    board, required = feed_board(settings), settings.price_feed.required
+
+    def age(symbol: str, now: datetime) -> tuple[float, str] | None:
+        pulse = board.pulse(settings.exchange, symbol, now=now)
+        if pulse is not None:
+            return pulse.age(now), pulse.sentence(now)
+        return (float("inf"), "no stream of it is recorded, and price_feed.required asks for one") if required else None
+
+    return age
+
+
+def streams(settings: Settings, exchanges: Sequence[str] | None = None) -> WebSocketManager:
+    """Streams of venues, all enabled ones unless named; questions go through the shared rate budget.  Opens nothing yet.
+
+    Raises: Misconfigured for a venue that is not enabled.
+    """
+    from kracken_tasks.exchange.streams import StreamTiming, WebSocketManager
+    from kracken_tasks.exchange.streams.halves import venue_halves
+
+    names = list(exchanges or enabled(settings))
+    venues = {name: venue(settings, name) for name in names}
+    told = settings.price_feed
+    timing = StreamTiming(
+        backup_polling_interval=told.backup_polling_interval,
+        quiet=told.quiet_seconds,
+        silence=told.silence_seconds,
+        patience=told.patience_seconds,
+    )
+    options = {name: stream_options(settings, name) for name in names}
+    return WebSocketManager(names, timing=timing, halves=venue_halves(venues.__getitem__, options, timing))
+
+
+def recorder(
+    settings: Settings, manager: WebSocketManager, feeds: Sequence[FeedKey], *, record: bool = True
+) -> Recorder:
+    """A recorder of feeds into the lake, by the contract's gate.  Its holder name is this machine and process."""
+    from kracken_tasks.feeds import Recorder, RecorderRules
+
+    told = settings.price_feed
+    rules = RecorderRules(
+        batch_seconds=told.batch_seconds, batch_rows=told.batch_rows, resume_most=timedelta(hours=told.resume_hours)
+    )
+    holder = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{socket.gethostname()}-{os.getpid()}")
+    return Recorder(
+        manager, feeds, lake(settings), candle_judge(settings), feed_board(settings), holder=f"r{holder}", rules=rules, record=record
+    )  # fmt: skip
+
+
+def feeds(
+    settings: Settings,
+    exchanges: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    channels: Sequence[FeedChannel],
+    timeframes: Sequence[Timeframe] | None = None,
+) -> list[FeedKey]:
+    """Venues x symbols x channels; candles once for each timeframe.  What is left out comes from the settings.
+
+    Raises: Misconfigured for a venue that is not enabled.
+    """
+    from kracken_tasks.exchange.streams import Channel, FeedKey
+
+    found = []
+    for key in series(settings, exchanges, symbols, timeframes):
+        for channel in channels:
+            width = key.timeframe if channel is Channel.CANDLES else None
+            found.append(FeedKey(key.exchange, key.symbol, channel, width))
+    return list(dict.fromkeys(found))
 
 
 def rehearsal(settings: Settings, key: SeriesKey, strategy: str) -> Setting:

@@ -43,7 +43,11 @@ _RISK_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One symbol as it stands before the decision.  ``against``: what row rules or quarantine hold against it."""
+    """One symbol as it stands before the decision.
+
+    ``against``: what row rules or quarantine hold against it; ``feed``: how old its recorded stream is in seconds, and who says so; None
+    where none is recorded.
+    """
 
     key: SeriesKey
     strategy: Strategy
@@ -52,6 +56,7 @@ class Candidate:
     frame: pd.DataFrame
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
+    feed: tuple[float, str] | None = None
 
     @property
     def symbol(self) -> str:
@@ -228,6 +233,8 @@ def _context(
         order_cost=notional * (1.0 + limits.price_cap_fraction) * (1.0 + fee),
         orders_last_minute=account.orders_last_minute,
         turnover_today=account.turnover_today + account.outlay,
+        feed_age=None if candidate.feed is None else candidate.feed[0],
+        feed_note="" if candidate.feed is None else candidate.feed[1],
     )
 
 

@@ -280,6 +280,7 @@ class _Run:
             frame=frame,
             against=tuple(against),
             forecast=self.deps.forecast(key, frame, now),
+            feed=self.deps.feed(key.symbol, now),
         )
 
     def _account(self, now: datetime) -> Account:

@@ -44,6 +44,10 @@ def _no_forecast(key: SeriesKey, frame: pd.DataFrame, now: datetime) -> None:
     return None
 
 
+def _no_feed(symbol: str, now: datetime) -> None:
+    return None
+
+
 def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
     return None
 
@@ -53,7 +57,8 @@ class TickDeps:
     """What a tick works with.
 
     ``series``/``strategies`` by symbol; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
-    until the lake covers the bar that opened at the given time; ``rates``: stated worth of other money in ``currency``.
+    until the lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of a symbol is at a moment, in
+    seconds and in words, or None where none is recorded; ``rates``: stated worth of other money in ``currency``.
     """
 
     broker: Broker
@@ -69,6 +74,7 @@ class TickDeps:
     config: ExecutionConfig = field(default_factory=ExecutionConfig)
     forecast: ForecastSource = _no_forecast
     wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
+    feed: Callable[[str, datetime], tuple[float, str] | None] = _no_feed
     currency: str = "USD"
     rates: Mapping[str, Decimal] = field(default_factory=dict)
 

@@ -27,6 +27,7 @@ __all__ = [
     "data_fresh",
     "drawdown_limit",
     "exposure_cap",
+    "feed_live",
     "freshness",
     "largest_order",
     "no_unknown_intent",
@@ -52,6 +53,7 @@ class EntryContext:
     Units: equity, cash, exposure, order_notional, turnover_today in quote currency; drawdown and daily_loss fractions of equity.
     ``row_findings``: what the row rules or the quarantine hold against this symbol; empty is clean.  ``reference_price``: a second
     source for the price collar (last close, other venue); None blocks.  ``order_cost``: cash the order may take, cap and fee included.
+    ``feed_age``: seconds since the stream of this symbol was known to be whole, None where none is recorded; ``feed_note`` who says so.
     """
 
     symbol: str
@@ -82,6 +84,8 @@ class EntryContext:
     order_cost: float
     orders_last_minute: int
     turnover_today: float
+    feed_age: float | None = None
+    feed_note: str = ""
 
 
 Guard = Callable[[EntryContext], GuardOutcome]
@@ -132,6 +136,14 @@ def quote_fresh(context: EntryContext) -> GuardOutcome:
     """The quote is of now."""
     age, allowed = (context.now - context.quote.ts).total_seconds(), context.limits.max_quote_age_seconds
     return _outcome("quote_fresh", -allowed <= age <= allowed, f"quote is {age:.1f} s old, allowed {allowed:g} s")
+
+
+def feed_live(context: EntryContext) -> GuardOutcome:
+    """Where this symbol's stream is recorded, it is alive: a market that nobody sees move is not entered."""
+    if context.feed_age is None:
+        return _outcome("feed_live", True, context.feed_note or "no stream of it is recorded")
+    allowed = context.limits.max_feed_age_seconds
+    return _outcome("feed_live", -allowed <= context.feed_age <= allowed, f"{context.feed_note}, allowed {allowed:g} s")
 
 
 def spread_bound(context: EntryContext) -> GuardOutcome:

@@ -30,6 +30,7 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "max_spread_fraction": (0.00001, 0.05),
     "price_collar_fraction": (0.0001, 0.20),
     "max_quote_age_seconds": (1.0, 600.0),
+    "max_feed_age_seconds": (2.0, 600.0),
     "max_bar_age_bars": (0.01, 5.0),
     "max_orders_per_minute": (1, 120),
     "max_daily_turnover": (0.01, 100.0),
@@ -71,6 +72,7 @@ class RiskLimits:
     max_spread_fraction: float = 0.005
     price_collar_fraction: float = 0.02
     max_quote_age_seconds: float = 60.0
+    max_feed_age_seconds: float = 15.0
     max_bar_age_bars: float = 1.0
     max_orders_per_minute: int = 10
     max_daily_turnover: float = 3.0

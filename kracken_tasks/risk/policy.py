@@ -26,6 +26,7 @@ ENTRY_POLICY: Final[tuple[Guard, ...]] = (
     guards.rows_clean,
     guards.venue_online,
     guards.quote_fresh,
+    guards.feed_live,
     guards.spread_bound,
     guards.price_collar,
     # is the decision sure, and is it this symbol's turn?

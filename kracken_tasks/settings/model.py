@@ -121,9 +121,35 @@ class SignalSettings(Group):
 
 
 class PriceFeedSettings(Group):
+    """Streams: how patient a feed is, when what it brought is committed, and when its silence blocks entries."""
+
     backup_polling_interval: float = Field(
         5.0, gt=0, le=3600, description="Seconds between polls while a stream is down."
     )
+    quiet_seconds: float = Field(
+        5.0, ge=0.5, le=300, description="Without a message for so long, REST is asked whether anything was missed."
+    )
+    silence_seconds: float = Field(
+        10.0, ge=1, le=300, description="Without a frame of any kind for so long, a connection counts as dead."
+    )
+    patience_seconds: float = Field(
+        120.0, ge=1, le=3600, description="How long a hole is tried to be filled before it is committed as one."
+    )
+    batch_seconds: float = Field(15.0, ge=1, le=600, description="What has come is committed at least so often.")
+    batch_rows: int = Field(5000, ge=100, le=500_000, description="Or when so many rows have come.")
+    resume_hours: float = Field(
+        24.0,
+        gt=0,
+        le=720,
+        description="A recording that ended longer ago begins afresh; the hole is left to a backfill.",
+    )
+    max_feed_age_seconds: float = Field(
+        15.0,
+        ge=2,
+        le=600,
+        description="A recorded symbol whose feed was not known to be whole for so long is not entered.",
+    )
+    required: bool = Field(False, description="Whether a symbol without a recorded stream is not entered either.")
 
 
 class PaperSettings(Group):

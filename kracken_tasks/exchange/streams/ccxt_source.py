@@ -221,17 +221,6 @@ class CcxtStreams:
         if line not in self._used.values():
             await line.close()
 
-    async def fetch_book(self, key: FeedKey, depth: int) -> Book:
-        """The book over REST.  Raises: RetryLater, Misconfigured."""
-        line = self._listed or self._line(key)
-        try:
-            await self._with_markets(line)
-            return self._book(await line.api.fetch_order_book(key.symbol, depth), key, checked=None)
-        except BaseError as error:
-            raise reading_failure(
-                error, venue=self.exchange, doing=f"book {key.symbol}", secrets=self._secrets
-            ) from None
-
     async def close(self) -> None:
         self._closed = True
         lines = [*self._used.values(), *self._current.values(), *([self._listed] if self._listed else [])]

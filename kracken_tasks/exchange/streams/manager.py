@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -50,7 +50,6 @@ _log = logging.getLogger(__name__)
 _STATES: Final = (Channel.TICKER, Channel.BOOK)  # of which only the newest counts
 _MOST_WAITING: Final = 10_000
 _END_SECONDS: Final = 5.0
-_SECOND_HALF: Final = 2.0
 _LOOK_AGAIN: Final = 0.05
 
 # Makes the two halves of a venue around a clock.
@@ -154,7 +153,7 @@ class WebSocketManager:
         self.exchanges = tuple(names)
         self._timing = StreamTiming(**changed)
         self._seed, self._most_waiting = seed, most_waiting
-        self._halves = halves or _ccxt_halves(options or {}, timeout_seconds, self._timing)
+        self._halves = halves or _ccxt_halves(dict(options or {}), timeout_seconds, self._timing)
         self._venues: dict[str, _Venue] = {}
         self._listeners: list[_Listener] = []
         self._callbacks: set[asyncio.Task[None]] = set()
@@ -357,22 +356,12 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 def _ccxt_halves(options: Mapping[str, Mapping[str, Any]], timeout_seconds: float, timing: StreamTiming) -> Halves:
-    """Both halves through ccxt, which loads here."""
-
     def halves(exchange: str, clock: StreamClock) -> tuple[StreamSource, VenueQuestions]:
-        from kracken_tasks.exchange.streams.ccxt_source import CcxtStreams
-        from kracken_tasks.exchange.streams.questions import ThreadedQuestions
-        from kracken_tasks.exchange.venue import CcxtVenue
+        from kracken_tasks.exchange.streams.halves import public_venue, venue_halves  # ccxt loads here
 
-        own = dict(options.get(exchange) or {})
-        source = CcxtStreams(exchange, own, clock=clock)
-        venue = CcxtVenue(exchange, own, timeout_seconds=timeout_seconds, clock_keeps_seconds=0)
+        def venue(name: str) -> Any:
+            return public_venue(name, options.get(name) or {}, timeout_seconds)
 
-        def book(symbol: str, depth: int) -> Coroutine[Any, Any, Book]:
-            return source.fetch_book(FeedKey(exchange, symbol, Channel.BOOK, depth=depth), depth)
-
-        # Half of the interval: every poll of the round after the next asks anew.
-        together = timing.backup_polling_interval / _SECOND_HALF
-        return source, ThreadedQuestions(venue, book, clock=clock, together_seconds=together)
+        return venue_halves(venue, options, timing)(exchange, clock)
 
     return halves

@@ -6,7 +6,7 @@ In: the public half of a venue.  Out: answers in the streams' words.  Never: two
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from kracken_tasks.domain.clock import monotonic_seconds
-from kracken_tasks.domain.market import Quote, Timeframe
+from kracken_tasks.domain.market import OrderBook, Quote, Timeframe
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.exchange.streams.clock import StreamClock
@@ -32,6 +32,8 @@ class PublicVenue(MarketData, Protocol):
 
     def quotes(self, symbols: Iterable[str]) -> Mapping[str, Quote]: ...
 
+    def order_book(self, symbol: str, depth: int = 10) -> OrderBook: ...
+
 
 class ThreadedQuestions:
     """Satisfies ``VenueQuestions``.
@@ -42,12 +44,11 @@ class ThreadedQuestions:
     def __init__(
         self,
         venue: PublicVenue,
-        book: Callable[[str, int], Awaitable[Book]],
         *,
         clock: StreamClock,
         together_seconds: float,
     ) -> None:
-        self._venue, self._book, self._clock = venue, book, clock
+        self._venue, self._clock = venue, clock
         self._together = together_seconds
         self._asked_for: dict[str, None] = {}
         self._quotes: tuple[float, Mapping[str, Quote], datetime] | None = None
@@ -88,7 +89,9 @@ class ThreadedQuestions:
         return self._venue.ohlc_reach(timeframe)
 
     async def book(self, symbol: str, depth: int) -> Book:
-        return await self._book(symbol, depth)
+        told = await self._in_thread(lambda: self._venue.order_book(symbol, depth))
+        bids, asks = (tuple((float(price), float(volume)) for price, volume in side) for side in (told.bids, told.asks))
+        return Book(symbol, bids, asks, told.ts, self._clock.now(), None)
 
     async def close(self) -> None:
         """A question on its way is left behind; it ends by its own time-out."""

@@ -619,3 +619,31 @@ def test_report_shows_the_tick_on_one_page(bench: Bench) -> None:
     ):
         assert words in text
     assert "| BTC/USD | BUY |" in text
+
+
+def test_muted_stream_blocks_entries_within_its_bound_and_exits_still_run(bench: Bench) -> None:
+    silent_since = {BTC: 0.0, ETH: 0.0}
+
+    def feed(symbol: str, now: datetime) -> tuple[float, str]:
+        return silent_since[symbol], f"ticker feed of kraken {symbol} was last whole {silent_since[symbol]:.1f} s ago"
+
+    assert len(bench.tick({BTC: Action.BUY}, feed=feed).sent) == 1
+    silent_since |= {BTC: 15.1, ETH: 15.1}
+    report = bench.tick({BTC: Action.SELL, ETH: Action.BUY}, feed=feed)
+    (refused,) = [decision for decision in report.decisions if decision.symbol == ETH]
+    assert refused.blocked_by is not None
+    assert refused.blocked_by.guard == "feed_live"
+    assert "15.1 s ago, allowed 15 s" in refused.blocked_by.reason
+    assert [left.symbol for left in report.exits] == [BTC]
+    assert bench.ledger.positions() == {}
+    silent_since[ETH] = 4.0
+    assert len(bench.tick({ETH: Action.BUY}, feed=feed).sent) == 1
+    bench.require_truth()
+
+
+def test_stop_and_target_are_looked_after_while_the_stream_is_dead(bench: Bench) -> None:
+    bench.tick({BTC: Action.BUY})
+    bench.market.prices[BTC] *= 1.10
+    report = bench.tick({}, feed=lambda symbol, now: (float("inf"), "its recorder has died"))
+    assert [left.symbol for left in report.exits] == [BTC]
+    bench.require_truth()

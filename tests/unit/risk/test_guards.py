@@ -32,7 +32,8 @@ def test_an_account_in_order_is_let_through_by_every_guard() -> None:
 def test_the_policy_reads_in_this_order() -> None:
     assert [outcome.guard for outcome in evaluate(ENTRY_POLICY, context())] == [
         "trading_state", "drawdown_limit", "daily_loss", "streak_limit",
-        "no_unknown_intent", "data_fresh", "rows_clean", "venue_online", "quote_fresh", "spread_bound", "price_collar",
+        "no_unknown_intent", "data_fresh", "rows_clean", "venue_online", "quote_fresh", "feed_live", "spread_bound",
+        "price_collar",
         "confidence_reached", "cooldown", "one_position", "position_cap",
         "size_above_zero", "largest_order", "exposure_cap", "cash_enough", "order_rate", "daily_turnover",
     ]  # fmt: skip
@@ -69,6 +70,8 @@ def test_the_policy_reads_in_this_order() -> None:
             {"quote": replace(quote(), ts=NOW - timedelta(seconds=61))},
             "quote is 61.0 s old, allowed 60 s",
         ),
+        ("feed_live", {"feed_age": 15.1, "feed_note": "silent since 14:05"}, "silent since 14:05, allowed 15 s"),
+        ("feed_live", {"feed_age": math.inf, "feed_note": "nothing yet"}, "nothing yet, allowed 15 s"),
         ("spread_bound", {"quote": quote(49_600.0, 50_000.0)}, "spread 0.80 %, allowed 0.50 %"),
         ("price_collar", {"reference_price": 48_000.0}, "ask 50005 is 4.18 % from 48000, allowed 2.00 %"),
         ("price_collar", {"reference_price": None}, "no second source for the price"),
@@ -98,6 +101,7 @@ def test_each_guard_blocks_alone_and_says_why(guard: str, changes: dict[str, Any
         ("daily_loss", {"daily_loss": NAN}),
         ("spread_bound", {"quote": quote(NAN, 50_005.0)}),
         ("spread_bound", {"quote": quote(50_100.0, 50_005.0)}),
+        ("feed_live", {"feed_age": NAN}),
         ("price_collar", {"reference_price": NAN}),
         ("price_collar", {"quote": quote(50_000.0, NAN)}),
         ("confidence_reached", {"confidence": NAN}),

@@ -27,6 +27,7 @@ GROUPS = {
         ),
         "trading",
     ),
+    "max_feed_age_seconds": "price_feed",
 }  # fmt: skip
 
 
