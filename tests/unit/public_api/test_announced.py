@@ -12,7 +12,7 @@ from kracken_tasks.strategies import STRATEGIES
 from tests.support.source_tree import ROOT
 
 HERE = {
-    "kracken_tasks.exchange": ["WebSocketManager"],
+    "kracken_tasks.exchange": ["CCXTAdapter", "UnifiedExchangeManager", "WebSocketManager"],
     "kracken_tasks.forecast": ["LSTMPredictor"],
     "kracken_tasks.risk": ["KellyPositionSizer", "DrawdownControl"],
     "kracken_tasks.backtest": ["BacktestEngine", "SMACrossStrategy"],

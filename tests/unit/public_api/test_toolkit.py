@@ -14,6 +14,7 @@ import pytest
 from kracken_tasks.alerts import TelegramAlerts
 from kracken_tasks.backtest import BacktestEngine, SMACrossStrategy
 from kracken_tasks.errors import Misconfigured
+from kracken_tasks.exchange import CCXTAdapter, UnifiedExchangeManager
 from kracken_tasks.forecast import LSTMPredictor
 from kracken_tasks.risk import DrawdownControl, KellyPositionSizer
 from kracken_tasks.tax import TaxReporter
@@ -26,7 +27,17 @@ TRADE = {
 
 
 @pytest.mark.parametrize(
-    "promised", [BacktestEngine, TelegramAlerts, TaxReporter, KellyPositionSizer, DrawdownControl, LSTMPredictor]
+    "promised",
+    [
+        BacktestEngine,
+        TelegramAlerts,
+        TaxReporter,
+        KellyPositionSizer,
+        DrawdownControl,
+        LSTMPredictor,
+        CCXTAdapter,
+        UnifiedExchangeManager,
+    ],
 )
 def test_no_argument_constructors_work_everywhere(promised: type) -> None:
     assert promised() is not None
