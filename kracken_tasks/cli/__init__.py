@@ -5,7 +5,9 @@ or a setting was wrong, with one sentence saying what, where and what is allowed
 its own: every command calls a room or the local stack.
 
 - ``stack``     up, demo, sandbox, status
-- ``data``      ingest, import, candles, sql
+- ``data``      ingest, import
+- ``lake``      candles, sql, coverage, gaps
+- ``keeping``   quarantine list, show, release; snapshot list, pin, unpin; maintain
 - ``contracts`` contracts list, show, check
 - ``history``   backfill, aggregate
 - ``research``  train, backtest, models

@@ -5,6 +5,7 @@ In: text.  Out: domain values, or a clear refusal.  Never: a guess.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Final
 
 import pandas as pd
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +21,7 @@ from kracken_tasks.domain.clock import parse_utc
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.files import replace_file, replacing
 
-__all__ = ["Format", "console", "moment", "say", "show_frame", "symbol", "write_frame"]
+__all__ = ["Format", "as_of", "console", "moment", "say", "show_frame", "show_rows", "symbol", "write_frame"]
 
 console: Final = Console()
 
@@ -47,6 +49,16 @@ def moment(text: str | None) -> datetime | None:
         return parse_utc(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no date; write 2024-01-31 or 2024-01-31T12:00:00Z") from error
+
+
+def as_of(text: str | None) -> int | datetime | str | None:
+    """Which snapshot: a commit's number, a moment, or else the name of a pin."""
+    if text is None or text.isdecimal():
+        return None if text is None else int(text)
+    try:
+        return moment(text)
+    except typer.BadParameter:
+        return text
 
 
 def symbol(text: str) -> str:
@@ -94,6 +106,16 @@ def show_frame(frame: pd.DataFrame) -> None:
             table.add_row(*[_cell(value) for value in row])
     console.print(table)
     say(f"{len(frame)} rows")
+
+
+def show_rows(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = ()) -> None:
+    """A table without frames, so that it fits eighty columns; ``right`` names the columns of numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in header:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _cell(value: object) -> str:
