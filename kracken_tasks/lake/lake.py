@@ -27,7 +27,7 @@ from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Change, Commit, FileEntry, Outage, SeriesState, State, digest, file_entry
 from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
 from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
-from kracken_tasks.lake.release import held_rows
+from kracken_tasks.lake.release import held_frame, held_rows
 from kracken_tasks.lake.snapshot import Snapshot
 from kracken_tasks.lake.store import Store
 from kracken_tasks.lake.upkeep import Pin, Swept, UpkeepReport
@@ -150,6 +150,10 @@ class Lake:
         after, commit = self._append(draft)
         return _ref(after, commit) if commit else _unchanged(after)
 
+    def held(self, key: DataKey) -> pd.DataFrame:
+        """Rows of ``key`` that are in quarantine and neither released nor replaced by good ones, with ``rule`` and ``reason``."""
+        return held_frame(self._store, self._log.head().series.get(key, SeriesState(key)))
+
     def compact(self, *, known_at: datetime) -> CommitRef:
         """Join neighbouring small files of every series and tape; what any snapshot reads stays the same."""
 
@@ -188,7 +192,7 @@ class Lake:
 
     # -- names for snapshots -----------------------------------------------------------------------------------------------
 
-    def pin(self, name: str, as_of: int | datetime | None = None, *, pinned_at: datetime) -> Pin:
+    def pin(self, name: str, as_of: int | datetime | str | None = None, *, pinned_at: datetime) -> Pin:
         """Give a snapshot a name, to be read again as ``snapshot(name)``; the same again changes nothing.
 
         Raises: BadData for a name that another snapshot has, or a commit that does not exist.

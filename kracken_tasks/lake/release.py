@@ -1,12 +1,13 @@
-"""Rows that a person lets out of quarantine.
+"""Rows that are held in quarantine, and those that a person lets out.
 
-In: what is held of a series or tape.  Out: its rows as a contract would have accepted them.  Never: a row that the lake could not
-keep (not finite, off the grid): a person may overrule a rule, not what a candle is.
+In: what is held of a series or tape.  Out: its rows, with the rules they broke, or as a contract would have accepted them.
+Never: releasing a row that the lake could not keep (not finite, off the grid): a person may overrule a rule, not what a candle is.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 
 from kracken_tasks.domain.clock import iso
@@ -18,10 +19,10 @@ from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import dataset_of
 from kracken_tasks.lake.manifest import SeriesState
 from kracken_tasks.lake.spans import Spans
-from kracken_tasks.lake.staging import table_of
+from kracken_tasks.lake.staging import table_of, to_frame
 from kracken_tasks.lake.store import Store
 
-__all__ = ["held_rows"]
+__all__ = ["held_frame", "held_rows"]
 
 
 def held_rows(store: Store, series: SeriesState, low: int, high: int) -> tuple[Block, Spans]:
@@ -52,6 +53,19 @@ def held_rows(store: Store, series: SeriesState, low: int, high: int) -> tuple[B
             series=str(key), first=iso(first), allowed="a narrower start and end",
         )  # fmt: skip
     return rows, spans.of_grid(np.unique(rows["ts"]), step)
+
+
+def held_frame(store: Store, series: SeriesState) -> pd.DataFrame:
+    """Rows still held, sorted by ts, with ``rule`` and ``reason``; each once, as the newest verdict told it."""
+    dataset = dataset_of(series.key)
+    frames = [to_frame(table_of(store.get(entry.name)), dataset) for entry in series.held]
+    if not frames:
+        return pd.DataFrame(columns=[*dataset.columns, "rule", "reason"])
+    rows = pd.concat(frames, ignore_index=True)
+    ticks = rows["ts"].dt.as_unit(dataset.unit).astype("int64")
+    open_ = [any(start <= at < end for start, end in series.rejected) for at in ticks]
+    rows = rows[open_].drop_duplicates(["ts", *dataset.identity[1:]], keep="last")
+    return rows.sort_values("ts", kind="stable", ignore_index=True)
 
 
 def _told(table: pa.Table) -> pa.Table:

@@ -24,6 +24,7 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
 from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import CANDLES, dataset_of
+from kracken_tasks.lake.filling import with_quiet_windows
 from kracken_tasks.lake.manifest import FileEntry, QuarantineEntry, SeriesState, State
 from kracken_tasks.lake.reader import FOREVER, BlockReader, newest, settled, units
 
@@ -111,13 +112,18 @@ class Snapshot:
         return tuple(sorted(key for key, one in self._state.series.items() if one.files and isinstance(key, TapeKey)))
 
     def candles(
-        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
-    ) -> pd.DataFrame:
+        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None,
+        *, fill: bool = False,
+    ) -> pd.DataFrame:  # fmt: skip
         """Candles of a series, the newest revision known, sorted by open time; an unknown series gives no rows.
 
         Shapes: CANDLE_COLUMNS, [N].  Time: start <= ts < end (open times); ``last`` keeps the newest that many of them.
+        ``fill``: with a flat candle for every window without trades, told by a further column ``filled``; no other hole is filled.
         """
-        return self.block(key, start, end, last).to_frame()
+        if not fill:
+            return self.block(key, start, end, last).to_frame()
+        rows = self._filled(key, start, end)
+        return rows if last is None else rows.iloc[max(len(rows) - last, 0) :].reset_index(drop=True)
 
     def block(
         self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
@@ -207,7 +213,7 @@ class Snapshot:
         at = dataset_of(key).ticks(moment)
         return any(start <= at < end for start, end in self._series(key).rejected)
 
-    def keys(self) -> tuple[DataKey, ...]:
+    def known_keys(self) -> tuple[DataKey, ...]:
         """Everything the lake has heard of, series and tapes, with rows or without."""
         return tuple(sorted(self._state.series, key=key_parts))
 
@@ -253,6 +259,19 @@ class Snapshot:
                 if len(rows) >= last and (last == 0 or older_reach < int(rows["ts"][-last])):
                     break
         return rows.take(slice(max(len(rows) - last, 0), None))
+
+    def _filled(self, key: SeriesKey, start: datetime | None, end: datetime | None) -> pd.DataFrame:
+        first, newest_ts = self.first_ts(key), self.last_ts(key)
+        if first is None or newest_ts is None:
+            return with_quiet_windows(self.candles(key, start, end), (), key.timeframe.delta)
+        low = first if start is None else max(start, first)
+        # One candle earlier, too: the first window asked for may be a quiet one.
+        before = self.candles(key, end=low, last=1)
+        rows = pd.concat([before, self.candles(key, low, end)], ignore_index=True)
+        since = before["ts"].iloc[0].to_pydatetime() if len(before) else low
+        quiet = [hole for hole in self.holes(key, since, end or newest_ts) if hole.cause is HoleCause.NO_TRADES]
+        whole = with_quiet_windows(rows, quiet, key.timeframe.delta)
+        return whole[whole["ts"] >= pd.Timestamp(low)].reset_index(drop=True)
 
     def _missing(self, key: DataKey, start: datetime, end: datetime) -> spans.Spans:
         if isinstance(key, TapeKey):

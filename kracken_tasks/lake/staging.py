@@ -25,7 +25,7 @@ from kracken_tasks.lake.dataset import Dataset, dataset_of
 from kracken_tasks.lake.manifest import digest
 from kracken_tasks.lake.store import Store
 
-__all__ = ["STAGING", "read_frame", "read_staged", "stage", "table_of"]
+__all__ = ["STAGING", "read_frame", "read_staged", "stage", "table_of", "to_frame"]
 
 STAGING: Final = "_staging"
 _NO_TIME: Final = np.iinfo(np.int64).min
@@ -91,11 +91,12 @@ def read_frame(store: Store, staged: StagedSeries) -> pd.DataFrame:
     """Staged rows as a frame with the columns of their kind (and, for quarantined rows, rule and reason), in the order they came."""
     dataset = dataset_of(staged.key)
     if not staged.path:
-        return _to_frame(_to_table(staged.key, _empty(dataset), staged.source), dataset)
-    return _to_frame(read_staged(store, staged)[1], dataset)
+        return to_frame(_to_table(staged.key, _empty(dataset), staged.source), dataset)
+    return to_frame(read_staged(store, staged)[1], dataset)
 
 
-def _to_frame(table: pa.Table, dataset: Dataset) -> pd.DataFrame:
+def to_frame(table: pa.Table, dataset: Dataset) -> pd.DataFrame:
+    """Rows of a staged or quarantined file as a frame."""
     data: dict[str, Any] = {}
     for field in table.schema:
         column = table.column(field.name).combine_chunks()
