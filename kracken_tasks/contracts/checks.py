@@ -32,6 +32,7 @@ CHECKS: Final[Mapping[str, Mapping[str, Check]]] = {
         "misprint": price.misprint,
         "against_venues": price.against_venues,
         "repeated": row.repeated,
+        "stored_misprint": price.stored_misprint,
         "jump": price.jump,
         "wick": price.wick,
         "far_from_venues": price.far_from_venues,

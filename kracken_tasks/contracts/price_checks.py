@@ -34,6 +34,7 @@ __all__ = [
     "odd_print",
     "shifted_clock",
     "step_in_price",
+    "stored_misprint",
     "volume_unit",
     "wick",
 ]
@@ -44,8 +45,13 @@ _ROWS_FOR_SIGMA: Final = 30
 
 
 def jump(candles: Candles, facts: Facts, params: Params) -> Hits:
-    """A move (close to close, or open to close) beyond ``factor`` and beyond ``sigmas`` robust deviations of the usual one."""
+    """A move (close to close, or open to close) beyond ``factor`` and beyond ``sigmas`` robust deviations of the usual one.
+
+    A return from a stored candle that is now disproved is ``stored_misprint``'s business.
+    """
     before = facts.before_of(candles).price
+    if _stored_stands_off(before, candles, params["misprint"]) > 0:
+        before = before[:-1]
     moves, bound = _moves(before, candles.close, params)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.fmax(np.abs(moves), np.abs(np.log(candles.close / candles.open)))
@@ -80,6 +86,21 @@ def misprint(rows: Rows, facts: Facts, params: Params) -> Hits:
         mask,
         f"stood off by a factor of up to {largest:.3g} from the rows before and after, which agree with each other",
     )
+
+
+def stored_misprint(candles: Candles, facts: Facts, params: Params) -> Hits:
+    """The newest stored candle is not disproved by the first one that comes after it.
+
+    When it was judged nothing came after it yet; so a misprint in the newest candle is in the lake by the time it is known for one.
+    """
+    before = facts.before_of(candles).price
+    off = _stored_stands_off(before, candles, params)
+    told = (
+        f"The candle stored last before these (close {before[-1]:.10g}) stood off by a factor of {np.exp(off):.3g}"
+        if off
+        else ""
+    )
+    return Hits(np.zeros(len(candles), bool), f"{told} from the rows before and after, which agree." if told else "")
 
 
 def odd_print(trades: Trades, facts: Facts, params: Params) -> Hits:
@@ -182,6 +203,16 @@ def shifted_clock(candles: Candles, facts: Facts, params: Params) -> Hits:
         f"Moves go with other venues' moves {abs(best)} candles {word} (match {match[best]:.2f}, in place {match[0]:.2f}): "
         "one of the clocks is shifted, or candles are named by their close.",
     )
+
+
+def _stored_stands_off(before: Floats, candles: Candles, params: Params) -> float:
+    """How far (in logs) the last stored close stands off from its neighbours, 0 if they do not disprove it."""
+    if len(before) < 2 or not len(candles):
+        return 0.0
+    earlier, middle, later = _logs(np.array([before[-2], before[-1], candles.close[0]]))
+    off = float(max(middle - max(earlier, later), min(earlier, later) - middle))
+    disproved = off > np.log(params["factor"]) and abs(earlier - later) <= np.log(params["agree"])
+    return off if disproved else 0.0
 
 
 def _moves(before: Floats, price: Floats, params: Params) -> tuple[Floats, float]:

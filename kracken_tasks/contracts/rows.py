@@ -1,7 +1,7 @@
 """The contract's cheap rules on rows that were read back: what a tick applies before it believes candles.
 
 In: a frame with CANDLE_COLUMNS, its key, now.  Out: findings.  Never: Great Expectations (its import alone outlasts a tick), a
-contract file; the rules that take no neighbour stand here a second time, under the same names, and a test holds them equal.
+contract file; the rules that need nothing but the rows stand here a second time, under the same names, and a test holds them equal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from kracken_tasks.contracts.checks import CHECKS
 from kracken_tasks.contracts.contract import Rule
 from kracken_tasks.contracts.judging import finding_of
-from kracken_tasks.contracts.subject import Candles, Facts, Hits, Mask, hits
+from kracken_tasks.contracts.subject import Candles, Facts, Hits, Mask, Params, hits
 from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.refs import Finding
 
@@ -44,8 +44,8 @@ ROW_RULES: Final[Mapping[str, tuple[str, Callable[[Candles], Mask]]]] = {
     "one_row_per_candle": ("reject_batch", _doubled),
 }
 
-# Named checks that need no neighbour beyond the rows themselves, with the params of the contract.
-ROW_CHECKS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
+# Named checks that need nothing beside the rows themselves, with the params of the contract.
+ROW_CHECKS: Final[Mapping[str, tuple[str, Params]]] = {
     "in_order": ("reject_batch", {}),
     "right_timeframe": ("reject_batch", {"from_rows": 24, "share": 0.95}),
     "time_unit": ("reject_rows", {}),
@@ -53,6 +53,7 @@ ROW_CHECKS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
     "closed": ("reject_rows", {}),
     "not_from_future": ("reject_rows", {}),
     "vwap_in_range": ("reject_rows", {"tolerance": 0.001}),
+    "misprint": ("reject_rows", {"factor": 10, "agree": 1.5}),
     "repeated": ("reject_rows", {"run_seconds": 600, "memory": 64}),
     "flat_padding": ("warn", {"max_share": 0.5, "from_rows": 24}),
 }

@@ -90,7 +90,7 @@ def test_nonsense_goes_to_quarantine_and_the_row_beside_it_is_committed(stage: S
     held = stage.lake.sql("SELECT ts, rule FROM quarantine")
     assert [ts.to_pydatetime() for ts in held["ts"]] == [bad]
     (shown,) = [one for name, one in artifacts_of(newest_run("ingest_ohlcv")).items() if name == "candle-contract"]
-    assert "high_is_highest" in str(shown.data)
+    assert "| high_is_highest | reject_rows | broken | 1 | 1 |" in str(shown.data)
 
 
 def test_a_tick_without_a_venue_fails_once_and_is_told_once(telegram: tuple[Stage, BotApi]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kracken_tasks.contracts import row_findings
 from kracken_tasks.contracts.context import elsewhere_of
 from kracken_tasks.contracts.rows import ROW_CHECKS, ROW_RULES
+from kracken_tasks.contracts.subject import Candles
 from tests.support.candle_frames import BTC, START, candle_frame, hours
 from tests.support.contract_frames import clean_frame, contract_of, judged, later, quotes_frame, trades_frame
 
@@ -121,6 +122,7 @@ TWO = elsewhere_of({"binance": closes(candle_frame(40)), "bitstamp": closes(cand
 ONE = elsewhere_of({"binance": closes(candle_frame(40))})
 LONG = candle_frame(200)
 SHIFTED = elsewhere_of({"binance": closes(LONG.assign(ts=LONG["ts"] + pd.Timedelta(hours=1)))})
+MISPRINTED = Candles.of(times(19, 12.0, PRICES)(candle_frame(40)).iloc[:20])
 LOW = {"open": 101.0, "high": 103.0, "low": 101.5, "close": 102.0, "vwap": 102.0}
 HIGH = {"open": 100.0, "high": 99.0, "low": 98.0, "close": 98.5, "vwap": 98.5}
 
@@ -149,6 +151,7 @@ CASES: dict[str, dict[str, Case]] = {
         "misprint": Case(times(7, 12.0, PRICES)),
         "against_venues": Case(times(7, 1.6, PRICES), facts={"elsewhere": TWO}),
         "repeated": Case(said_again),
+        "stored_misprint": Case(rows_at(*range(20, 40)), 0, {"before": MISPRINTED}),
         "jump": Case(times(slice(20, None), 3.0, PRICES)),
         "wick": Case(times(7, 0.3, ["low"])),
         "far_from_venues": Case(times(7, 1.2, PRICES), facts={"elsewhere": ONE}),
