@@ -31,7 +31,11 @@ _CREATE_LOCK: Final = 0x6B72_6174
 _SECONDS: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 # A row must be there to be locked: whoever comes first puts an empty one.
 _ENSURE: Final = "INSERT INTO rate_counters SELECT unnest(CAST(:names AS text[])), 0, 0 ON CONFLICT (name) DO NOTHING"
-_LOCKED: Final = "SELECT name, count, at FROM rate_counters WHERE name = ANY(:names) ORDER BY name FOR UPDATE"
+# The clock may be read a little before the lock is held: too early is the safe side, the counter has fallen further by then.
+_LOCKED: Final = (
+    "SELECT name, count, at, extract(epoch FROM clock_timestamp())::float8 FROM rate_counters"
+    " WHERE name = ANY(:names) ORDER BY name FOR UPDATE"
+)
 _WRITE: Final = "UPDATE rate_counters SET count = :count, at = :at WHERE name = :name"
 _ALL: Final = "SELECT name, count, at FROM rate_counters"
 
@@ -49,7 +53,9 @@ class PostgresCounters:
     def change(self, names: Sequence[str], make: Change[T]) -> T:
         def do(connection: Connection) -> T:
             rows = self._locked(connection, sorted(set(names)))
-            written, result = make(rows, self._now(connection))
+            now = max((row[3] for row in rows), default=0.0) if self._clock is None else self._clock()
+            # A row that was put there only to be locked has never been counted on.
+            written, result = make({name: Level(count, at) for name, count, at, _ in rows if count or at}, now)
             if written:
                 values = [{"name": name, "count": level.count, "at": level.at} for name, level in written.items()]
                 _run(connection, _WRITE, values)
@@ -57,16 +63,17 @@ class PostgresCounters:
 
         return self._within(do)
 
-    def _locked(self, connection: Connection, names: list[str]) -> dict[str, Level]:
+    def _locked(self, connection: Connection, names: list[str]) -> Sequence[Any]:
         if not self._known.issuperset(names):
             _run(connection, _ENSURE, {"names": names})
-        rows = _run(connection, _LOCKED, {"names": names}).all()
+        rows: Sequence[Any] = _run(connection, _LOCKED, {"names": names}).all()
         if len(rows) == len(names):
             self._known.update(names)
-        elif self._known.issuperset(names):
-            self._known.clear()  # somebody has emptied the table
-            return self._locked(connection, names)
-        return {name: Level(count, at) for name, count, at in rows if count or at}
+            return rows
+        self._known.clear()  # somebody has emptied the table
+        _run(connection, _ENSURE, {"names": names})
+        found: Sequence[Any] = _run(connection, _LOCKED, {"names": names}).all()
+        return found
 
     def levels(self) -> dict[str, Level]:
         rows = self._within(lambda connection: _run(connection, _ALL).all())
@@ -85,10 +92,18 @@ class PostgresCounters:
         return float(_run(connection, _SECONDS).scalar_one()) if self._clock is None else self._clock()
 
     def _within(self, do: Callable[[Connection], T]) -> T:
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
         try:
-            with self._opened().begin() as connection:
+            try:
+                with self._opened().begin() as connection:
+                    return do(connection)
+            except OperationalError as error:
+                if not error.connection_invalidated:
+                    raise
+            with (
+                self._opened().begin() as connection
+            ):  # the server was started anew, and the pool held a dead connection
                 return do(connection)
         except SQLAlchemyError as error:
             self._known.clear()
@@ -104,10 +119,11 @@ class PostgresCounters:
                 if address.drivername in ("postgresql", "postgres"):
                     address = address.set(drivername="postgresql+psycopg")
                 # A frozen process must not hold the counters of the others.
-                options = f"-c lock_timeout={_LOCK_MS} -c idle_in_transaction_session_timeout={_LOCK_MS}"
+                limits = f"-c lock_timeout={_LOCK_MS} -c idle_in_transaction_session_timeout={_LOCK_MS}"
+                options = f"{limits} -c synchronous_commit=off"  # counts lost in a crash are forgotten by the venue too
                 connect = {"connect_timeout": _CONNECT_SECONDS, "options": options}
                 try:
-                    engine = create_engine(address, pool_pre_ping=True, pool_size=4, connect_args=connect)
+                    engine = create_engine(address, pool_size=4, connect_args=connect)
                 except ImportError:
                     raise Misconfigured(
                         "the PostgreSQL driver is not installed",

@@ -145,3 +145,38 @@ def test_the_servers_clock_counts_where_none_is_handed_in(postgres: str) -> None
         first = store.seconds()
         assert store.change(["one"], lambda levels, now: ({"one": Level(1.0, now)}, now)) >= first > 1_000_000_000
         store.close()
+
+
+def test_a_table_that_somebody_emptied_is_counted_in_anew(postgres: str, clock: HeldClock) -> None:
+    from sqlalchemy import create_engine, text
+
+    with fresh_postgres(postgres, f"rates_{next(_NUMBER)}") as url:
+        store = PostgresCounters(url, clock.now)
+        budget = RateBudget(store, pause=clock.wait)
+        budget.spend([CHARGE], Priority.READ)
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM rate_counters"))
+        engine.dispose()
+        budget.spend([CHARGE], Priority.READ)
+        assert budget.counts([CHARGE]) == {"one": 1.0}
+        store.close()
+
+
+def test_a_connection_that_the_server_dropped_is_opened_again(postgres: str, clock: HeldClock) -> None:
+    from sqlalchemy import create_engine, text
+
+    with fresh_postgres(postgres, f"rates_{next(_NUMBER)}") as url:
+        store = PostgresCounters(url, clock.now)
+        store.change(["one"], lambda levels, now: ({"one": Level(2.0, now)}, None))
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+            )
+        engine.dispose()
+        assert store.levels()["one"].count == 2.0
+        store.close()

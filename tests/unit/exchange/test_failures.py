@@ -10,7 +10,7 @@ import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from kracken_tasks.errors import BadData, KrackenError, Misconfigured, RetryLater, StateUnknown, TradeRefused
-from kracken_tasks.exchange.failures import reading_failure, sending_failure, venue_words
+from kracken_tasks.exchange.failures import reading_failure, sending_failure, tells_rate_limit, venue_words
 
 
 def spoken(text: str, kind: type[Exception] = ccxt.ExchangeError) -> Exception:
@@ -93,6 +93,66 @@ def test_an_order_whose_fate_nobody_knows_is_never_called_refused_nor_retried(er
     assert type(sent(error)) is StateUnknown
 
 
+# The table of error strings and ccxt's classes, line by line: what the string becomes when it is read, and when it is sent.
+KRAKEN_TABLE = [
+    ("EAPI:Rate limit exceeded", RetryLater, RetryLater),
+    ("EOrder:Rate limit exceeded", RetryLater, RetryLater),
+    ("EGeneral:Temporary lockout", RetryLater, RetryLater),
+    ("EGeneral:Too many requests", RetryLater, RetryLater),
+    ("EService:Unavailable", RetryLater, StateUnknown),
+    ("EService:Busy", RetryLater, StateUnknown),
+    ("EGeneral:Internal error", RetryLater, StateUnknown),
+    ("EDatabase:Internal error", RetryLater, StateUnknown),
+    ("EService:Market in cancel_only mode", RetryLater, TradeRefused),
+    ("EService:Market in post_only mode", RetryLater, TradeRefused),
+    ("EService:Market in limit_only mode", RetryLater, TradeRefused),
+    ("EAPI:Invalid nonce", RetryLater, RetryLater),
+    ("EOrder:Insufficient funds", BadData, TradeRefused),
+    ("EOrder:Order minimum not met", BadData, TradeRefused),
+    ("EGeneral:Invalid arguments:price", BadData, TradeRefused),
+    ("EGeneral:Invalid arguments:volume", BadData, TradeRefused),
+    ("EOrder:Unknown order", BadData, TradeRefused),
+    ("EAPI:Invalid key", Misconfigured, TradeRefused),
+    ("ESession:Invalid session", Misconfigured, TradeRefused),
+    ("EGeneral:Permission denied", Misconfigured, TradeRefused),
+    ("ETrade:User Locked", Misconfigured, TradeRefused),
+    ("EGeneral:Invalid arguments", BadData, TradeRefused),
+    ("EQuery:Invalid asset pair", Misconfigured, TradeRefused),
+    ("EQuery:Unknown asset", Misconfigured, TradeRefused),
+    ("EQuery:Unknown asset pair", Misconfigured, TradeRefused),
+    ("EOrder:Orders limit exceeded", BadData, TradeRefused),
+    ("EOrder:Post only order", BadData, TradeRefused),
+    ("EOrder:Cost minimum not met", BadData, TradeRefused),
+    ("EOrder:Tick size check failed", BadData, TradeRefused),
+    ("EOrder:Invalid price", BadData, TradeRefused),
+    ("EOrder:Margin allowance exceeded", BadData, TradeRefused),
+    ("EAPI:Invalid signature", Misconfigured, TradeRefused),
+    ("EService:Timeout", RetryLater, StateUnknown),
+    ("EService:Deadline elapsed", RetryLater, TradeRefused),
+    ("EService: Throttled: 1700000000", RetryLater, RetryLater),
+    ("EOrder:Domain rate limit exceeded", RetryLater, RetryLater),
+]
+
+
+@pytest.mark.parametrize(("text", "read", "sent_as"), KRAKEN_TABLE)
+def test_each_line_of_krakens_table_through_ccxts_own_class(
+    text: str, read: type[KrackenError], sent_as: type[KrackenError]
+) -> None:
+    error = told_by("kraken", json.dumps({"error": [text]}))
+    assert (type(asked(error)), type(sent(error))) == (read, sent_as)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 502, 503, 520, 504])
+def test_a_gateways_page_is_asked_again_and_leaves_an_order_unknown(status: int) -> None:
+    error = told_by("kraken", "<html>away</html>", status)
+    assert (type(asked(error)), type(sent(error))) == (RetryLater, StateUnknown)
+
+
+def test_too_many_requests_by_status_alone_is_turned_away_at_the_door() -> None:
+    error = told_by("kraken", "slow down", 429)
+    assert (type(asked(error)), type(sent(error))) == (RetryLater, RetryLater)
+
+
 def test_a_refused_connection_means_that_no_order_left_this_machine() -> None:
     reason = NewConnectionError(None, "connection refused")  # type: ignore[arg-type]  # no connection was made
     cause = requests.exceptions.ConnectionError(MaxRetryError(None, "/0/private/AddOrder", reason))  # type: ignore[arg-type]
@@ -121,18 +181,137 @@ def test_one_unknown_among_clear_words_makes_the_whole_answer_unknown() -> None:
     assert type(sent(error)) is StateUnknown
 
 
+def told_by(exchange: str, body: str, status: int = 200) -> Exception:
+    """What ccxt's own class makes of an answer of this venue."""
+    api = getattr(ccxt, exchange)({"apiKey": "k", "secret": "c2VjcmV0"})
+    try:
+        answer = json.loads(body) if body[:1] == "{" else None
+        api.handle_errors(status, "reason", "https://venue/api/v3/order", "POST", {}, body, answer, {}, "")
+        api.handle_http_status_code(status, "reason", "https://venue/api/v3/order", "POST", body)
+    except ccxt.BaseError as error:
+        return error
+    raise AssertionError(f"{exchange} takes {body} for an answer")
+
+
+BITSTAMP_FORM = '{"status": "error", "reason": {"__all__": ["%s"]}}'
+COINBASE_NO = (
+    '{"success": false, "error_response": {"error": "%s", "message": "words", "preview_failure_reason": "%s"}}'
+)
+
+
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("exchange", "status", "body", "kind"),
     [
-        (ccxt.InsufficientFunds('binance {"code":-2010,"msg":"insufficient balance"}'), TradeRefused),
-        (ccxt.InvalidNonce('binance {"code":-1021,"msg":"timestamp"}'), RetryLater),
-        (ccxt.DuplicateOrderId('binance {"code":-2010,"msg":"Duplicate order sent."}'), StateUnknown),
-        (ccxt.ExchangeNotAvailable('binance {"code":-1000,"msg":"unknown"}'), StateUnknown),
-        (ccxt.RateLimitExceeded("binance POST https://x 429 Too Many Requests"), RetryLater),
+        # Binance
+        ("binance", 400, '{"code": -2010, "msg": "Account has insufficient balance for requested action."}', TradeRefused),
+        ("binance", 400, '{"code": -1013, "msg": "Filter failure: NOTIONAL"}', TradeRefused),
+        ("binance", 400, '{"code": -1013, "msg": "Filter failure: LOT_SIZE"}', TradeRefused),
+        ("binance", 400, '{"code": -1013, "msg": "Filter failure: PRICE_FILTER"}', TradeRefused),
+        ("binance", 400, '{"code": -1013, "msg": "Filter failure: PERCENT_PRICE_BY_SIDE"}', TradeRefused),
+        ("binance", 400, '{"code": -1013, "msg": "Market is closed."}', TradeRefused),
+        ("binance", 400, '{"code": -1102, "msg": "Mandatory parameter was not sent"}', TradeRefused),
+        ("binance", 400, '{"code": -1121, "msg": "Invalid symbol."}', TradeRefused),
+        ("binance", 400, '{"code": -2011, "msg": "Unknown order sent."}', TradeRefused),
+        ("binance", 401, '{"code": -2014, "msg": "API-key format invalid."}', TradeRefused),
+        ("binance", 400, '{"code": -1022, "msg": "Signature for this request is not valid."}', TradeRefused),
+        ("binance", 400, '{"code": -2010, "msg": "Duplicate order sent."}', StateUnknown),
+        ("binance", 400, '{"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}', RetryLater),
+        ("binance", 429, '{"code": -1003, "msg": "Too many requests."}', RetryLater),
+        ("binance", 418, '{"code": -1003, "msg": "Way too many requests; IP banned."}', RetryLater),
+        ("binance", 429, "slow down", RetryLater),
+        ("binance", 400, '{"code": -1015, "msg": "Too many new orders."}', RetryLater),
+        ("binance", 500, '{"code": -1000, "msg": "An unknown error occurred."}', StateUnknown),
+        ("binance", 500, '{"code": -1001, "msg": "Internal error"}', StateUnknown),
+        ("binance", 503, '{"code": -1006, "msg": "Execution status unknown."}', StateUnknown),
+        ("binance", 504, '{"code": -1007, "msg": "Timeout waiting for backend."}', StateUnknown),
+        ("binance", 400, '{"code": -9999, "msg": "Words nobody has seen"}', StateUnknown),
+        ("binance", 502, "<html>bad gateway</html>", StateUnknown),
+        # Coinbase
+        ("coinbase", 200, COINBASE_NO % ("INSUFFICIENT_FUND", ""), TradeRefused),
+        ("coinbase", 200, COINBASE_NO % ("UNKNOWN_FAILURE_REASON", "PREVIEW_INSUFFICIENT_FUND"), TradeRefused),
+        ("coinbase", 200, COINBASE_NO % ("UNKNOWN_FAILURE_REASON", "PREVIEW_INVALID_BASE_SIZE_TOO_SMALL"), TradeRefused),
+        ("coinbase", 200, COINBASE_NO % ("INVALID_LIMIT_PRICE_POST_ONLY", ""), TradeRefused),
+        ("coinbase", 200, COINBASE_NO % ("UNSUPPORTED_ORDER_CONFIGURATION", ""), TradeRefused),
+        ("coinbase", 400, '{"error": "INVALID_ARGUMENT", "message": "Invalid product_id"}', TradeRefused),
+        ("coinbase", 401, '{"error": "unauthorized", "error_description": "no"}', TradeRefused),
+        ("coinbase", 429, '{"errors": [{"id": "rate_limit_exceeded", "message": "Too many"}]}', RetryLater),
+        ("coinbase", 200, COINBASE_NO % ("UNKNOWN_FAILURE_REASON", ""), StateUnknown),
+        ("coinbase", 500, '{"errors": [{"id": "internal_server_error", "message": "oops"}]}', StateUnknown),
+        # Bitstamp
+        ("bitstamp", 200, BITSTAMP_FORM % "Minimum order size is 10.0 USD.", TradeRefused),
+        ("bitstamp", 200, BITSTAMP_FORM % "You have only 1.00 USD available. Check your account balance for details.", TradeRefused),
+        ("bitstamp", 200, BITSTAMP_FORM % "Price is more than 20% above market price.", TradeRefused),
+        ("bitstamp", 200, '{"status": "error", "reason": {"amount": ["Ensure that there are no more than 8 places."]}}', TradeRefused),
+        ("bitstamp", 200, '{"status": "error", "reason": "Invalid currency pair"}', TradeRefused),
+        ("bitstamp", 200, '{"status": "error", "reason": "Order not found."}', TradeRefused),
+        ("bitstamp", 403, '{"status": "error", "reason": "No permission found", "code": "API0002"}', TradeRefused),
+        ("bitstamp", 403, '{"status": "error", "reason": "Invalid signature", "code": "API0005"}', TradeRefused),
+        ("bitstamp", 403, '{"status": "error", "reason": "Invalid nonce", "code": "API0004"}', RetryLater),
+        ("bitstamp", 400, '{"status": "error", "reason": "Request rate limit exceeded.", "code": "400.002"}', RetryLater),
+        ("bitstamp", 200, BITSTAMP_FORM % "Order could not be placed.", StateUnknown),
+        ("bitstamp", 200, '{"status": "error", "reason": "Words nobody has seen"}', StateUnknown),
+    ],
+)  # fmt: skip
+def test_an_order_at_another_venue_is_refused_unknown_or_to_be_sent_again_by_what_the_venue_says(
+    exchange: str, status: int, body: str, kind: type[KrackenError]
+) -> None:
+    error = sending_failure(told_by(exchange, body, status), venue=exchange, doing="submit abc")
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("exchange", "status", "body", "kind"),
+    [
+        ("binance", 400, '{"code": -1121, "msg": "Invalid symbol."}', Misconfigured),
+        ("binance", 401, '{"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}', Misconfigured),
+        ("binance", 400, '{"code": -1100, "msg": "Illegal characters found in parameter"}', BadData),
+        ("binance", 418, '{"code": -1003, "msg": "banned"}', RetryLater),
+        ("binance", 500, '{"code": -1001, "msg": "Internal error"}', RetryLater),
+        ("coinbase", 400, '{"error": "INVALID_ARGUMENT", "message": "Invalid product_id"}', Misconfigured),
+        ("coinbase", 401, '{"errors": [{"id": "authentication_error", "message": "no"}]}', Misconfigured),
+        ("coinbase", 500, '{"errors": [{"id": "internal_server_error", "message": "oops"}]}', RetryLater),
+        ("coinbase", 404, '{"errors": [{"id": "not_found", "message": "no such thing"}]}', BadData),
+        ("bitstamp", 403, '{"status": "error", "reason": "Invalid signature", "code": "API0005"}', Misconfigured),
+        ("bitstamp", 400, '{"status": "error", "reason": "Request rate limit exceeded.", "code": "400.002"}', RetryLater),
+        ("bitstamp", 200, '{"error": "Bitstamp.net is under scheduled maintenance. We\'ll be back soon."}', RetryLater),
+        ("bitstamp", 503, "<html>away</html>", RetryLater),
+    ],
+)  # fmt: skip
+def test_a_question_to_another_venue_is_asked_again_or_not_by_what_the_venue_says(
+    exchange: str, status: int, body: str, kind: type[KrackenError]
+) -> None:
+    error = reading_failure(told_by(exchange, body, status), venue=exchange, doing="fetch_order")
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    ("exchange", "status", "body", "limited"),
+    [
+        ("binance", 429, '{"code": -1003, "msg": "Too many requests."}', True),
+        ("binance", 418, "banned", True),
+        ("binance", 400, '{"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}', False),
+        ("coinbase", 429, '{"errors": [{"id": "rate_limit_exceeded", "message": "Too many"}]}', True),
+        ("bitstamp", 400, '{"status": "error", "reason": "Request rate limit exceeded.", "code": "400.002"}', True),
+        ("bitstamp", 403, '{"status": "error", "reason": "Invalid nonce", "code": "API0004"}', False),
+        ("kraken", 200, '{"error": ["EAPI:Rate limit exceeded"]}', True),
+        ("kraken", 200, '{"error": ["EOrder:Domain rate limit exceeded"]}', True),
+        ("kraken", 200, '{"error": ["EService: Throttled: 1700000000"]}', True),
+        ("kraken", 200, '{"error": ["EAPI:Invalid nonce"]}', False),
+        ("kraken", 200, '{"error": ["EOrder:Insufficient funds"]}', False),
     ],
 )
-def test_other_venues_are_read_by_the_type_ccxt_gives_them(error: Exception, kind: type[KrackenError]) -> None:
-    assert type(sent(error)) is kind
+def test_being_too_fast_is_told_from_being_refused(exchange: str, status: int, body: str, limited: bool) -> None:
+    error = told_by(exchange, body, status)
+    assert tells_rate_limit(error, venue_words(error)) is limited
+
+
+def test_the_words_of_other_venues_are_taken_out_of_their_own_envelopes() -> None:
+    assert venue_words(told_by("binance", '{"code": -1100, "msg": "Illegal"}', 400)) == ("-1100 Illegal",)
+    assert venue_words(told_by("coinbase", COINBASE_NO % ("UNKNOWN_FAILURE_REASON", "PREVIEW_X"))) == (
+        "PREVIEW_X words",
+    )
+    form = '{"status": "error", "reason": {"amount": ["Too odd."], "__all__": ["And too small."]}}'
+    assert venue_words(told_by("bitstamp", form)) == ("Too odd.", "And too small.")
 
 
 @pytest.mark.parametrize(
