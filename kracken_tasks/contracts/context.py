@@ -21,8 +21,9 @@ from kracken_tasks.domain.refs import StagedSeries
 
 __all__ = ["Known", "elsewhere_of", "facts_of"]
 
-# How far back of a tape is read to see its seam; enough for the memory of its checks on any pair that trades.
-_TAPE_MEMORY: Final = timedelta(hours=1)
+# How far before its newest row a tape is read to see the seam.  A tape that is being recorded lies in small files, and it is judged
+# every few seconds: so no further back than its checks need.
+_TAPE_REACH: Final = (timedelta(minutes=1), timedelta(minutes=8))
 
 
 class Known(Protocol):
@@ -98,8 +99,11 @@ def _before(known: Known, staged: StagedSeries, memory: int) -> Rows | None:
     newest = known.last_ts(staged.key)
     if newest is None:
         return None
-    start = min(newest, staged.first_ts) - _TAPE_MEMORY
-    rows = known.tape(staged.key, start=start, end=staged.first_ts)
+    rows = pd.DataFrame()
+    for reach in _TAPE_REACH:
+        rows = known.tape(staged.key, start=min(newest, staged.first_ts) - reach, end=staged.first_ts)
+        if len(rows) >= memory:
+            break
     return ROWS_OF[staged.key.tape.value].of(rows.iloc[-memory:])
 
 
