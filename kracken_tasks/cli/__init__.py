@@ -10,6 +10,7 @@ its own: every command calls a room or the local stack.
 - ``keeping``   quarantine list, show, release; snapshot list, pin, unpin; maintain
 - ``contracts`` contracts list, show, check
 - ``history``   backfill, aggregate
+- ``stream``    stream: venues as they happen
 - ``research``  train, backtest, models
 - ``trading``   tick, release
 - ``exports``   export, tax, dump

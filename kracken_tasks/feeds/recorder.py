@@ -21,7 +21,7 @@ from kracken_tasks.domain.clock import monotonic_seconds
 from kracken_tasks.domain.market import DataKey
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import KrackenError, Misconfigured, RetryLater
-from kracken_tasks.exchange.streams import Batch, FeedKey, Gap, WebSocketManager
+from kracken_tasks.exchange.streams import Batch, FeedKey, FeedStatus, Gap, WebSocketManager
 from kracken_tasks.exchange.streams.pumps import Resume
 from kracken_tasks.feeds.board import FeedBoard
 from kracken_tasks.feeds.frames import frame_of
@@ -92,6 +92,7 @@ class Recorder:
         self._began = monotonic_seconds()
         self._next_beat = 0.0
         self._flight: asyncio.Task[None] | None = None
+        self._statuses: dict[FeedKey, FeedStatus] = {}  # as they were when the run ended
 
     # -- running -------------------------------------------------------------------------------------------------------------
 
@@ -125,8 +126,9 @@ class Recorder:
                 if await self._beat() and progress is not None:
                     progress(self.report())
         finally:
+            self._statuses = self._running()
             if waiting is not None:
-                waiting.cancel()
+                waiting.cancel()  # which ends the feeds, too
                 await asyncio.wait({waiting})
             await _to_its_end(self._end(), self._rules.end)
             await told.aclose()  # type: ignore[attr-defined]  # an async generator
@@ -134,13 +136,16 @@ class Recorder:
 
     def report(self) -> RecorderReport:
         """What has been done so far."""
-        statuses = {status.key: status for status in self._streams.status()}
+        statuses = self._statuses or self._running()
         return RecorderReport(
             feeds=tuple(FeedReport(statuses[key], self._rows[key]) for key in self.keys if key in statuses),
             commits=self._commits, rows=self._committed, rejected=self._rejected, gaps=self._gaps,
             seconds=monotonic_seconds() - self._began, seconds_judging=self._judging,
             first_seq=min(self._seqs, default=None), last_seq=max(self._seqs, default=None),
         )  # fmt: skip
+
+    def _running(self) -> dict[FeedKey, FeedStatus]:
+        return {status.key: status for status in self._streams.status()}
 
     # -- batches -------------------------------------------------------------------------------------------------------------
 

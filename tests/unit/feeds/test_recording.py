@@ -12,6 +12,7 @@ from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.exchange.streams import WebSocketManager
 from kracken_tasks.feeds import FeedBoard, Recorder, RecorderRules
+from kracken_tasks.feeds.render import report_text
 from kracken_tasks.lake.snapshot import HoleCause
 from tests.support.recording import CANDLES, QUICK, TICKER, Studio
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
@@ -37,6 +38,8 @@ async def test_trades_are_committed_in_small_batches_while_they_come(studio: Stu
     assert studio.trades() == venue.tape
     assert report.commits >= 1
     assert report.rows == 20
+    assert report.messages >= 20
+    assert "| kraken BTC/USD trades | stream |" in report_text(report)
 
 
 async def test_stopped_recorder_leaves_everything_that_came_committed(studio: Studio, venue: ScriptedStreams) -> None:
