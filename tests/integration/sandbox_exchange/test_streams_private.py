@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 
+from kracken_tasks.domain.clock import from_ms, iso
 from kracken_tasks.sandbox.client_config import DEMO_KEYS
+from kracken_tasks.sandbox.clock import ClockMode
 from tests.integration.sandbox_exchange.conftest import PATH, QUIET
+from tests.integration.sandbox_exchange.test_streams_with_ccxt import Hurried
 from tests.support.kraken_streams import Frame, StreamSocket, open_stream, token_of
 from tests.support.sandbox import RunningSandbox, running_sandbox, sandbox_config
 from tests.support.scripted_market import ScriptedMarket, quiet
 
 SYMBOL = "BTC/USD"
 OTHER_KEY = DEMO_KEYS[1]  # a nonce rises per key: the token's process has a key of its own
+
+
+class NumericFees(Hurried):
+    """ccxt leaves the fee of a streamed order as text, and its own check wants a number: the one thing mended here."""
+
+    def parse_ws_order(self, *arguments: Any) -> Any:
+        order = super().parse_ws_order(*arguments)
+        for fee in (order["fee"], *order["fees"]):
+            fee["cost"] = None if fee["cost"] is None else float(fee["cost"])
+        return order
 
 
 @pytest.fixture
@@ -42,6 +56,10 @@ def events(frames: list[Frame], channel: str = "executions") -> list[dict[str, A
     chosen = [frame for frame in frames if frame.get("channel") == channel and frame["type"] == "update"]
     assert channel != "executions" or all(len(frame["data"]) == 1 for frame in chosen)
     return [row for frame in chosen for row in frame["data"]]
+
+
+def tells(frame: Frame, exec_type: str) -> bool:
+    return [row.get("exec_type") for row in frame.get("data", [])] == [exec_type]
 
 
 def order(token: str, **changed: Any) -> dict[str, Any]:
@@ -310,3 +328,44 @@ async def test_ccxt_hears_orders_fills_and_balances(sandbox: RunningSandbox, str
 
 def _hears(one: dict[str, Any]) -> bool:
     return any(heard["channel"] == "executions" for heard in one["subscriptions"])
+
+
+async def test_an_exchange_that_follows_the_wall_tells_of_fills_by_itself() -> None:
+    with running_sandbox(config=sandbox_config(clock_mode=ClockMode.WALL)) as running:
+        token = await token_of(running, key=OTHER_KEY)
+        client = ccxt.kraken(running.ccxt_options())
+        async with open_stream(running, "ws-auth") as socket:
+            await socket.subscribe("executions", token=token)
+            await asyncio.to_thread(client.create_order, SYMBOL, "market", "buy", 0.001)
+            told = await socket.until(lambda frame: tells(frame, "filled"))
+            assert [row["exec_type"] for row in events(told)] == ["pending_new", "new", "trade", "filled"]
+            # Half a second from now nobody asks for anything, and yet the order ends.
+            soon = iso(from_ms(running.control.now_ms() + 500))
+            terms = {"limit_price": 9_000, "order_qty": 0.001, "time_in_force": "gtd", "expire_time": soon}
+            assert (await socket.ask("add_order", order(token, **terms)))["success"]
+            ended = await socket.until(lambda frame: tells(frame, "expired"))
+            assert ended[-1]["data"][0]["order_status"] == "expired"
+
+
+@pytest.mark.parametrize("name", ["watch_orders", "watch_my_trades"])
+async def test_ccxt_finds_the_structure_of_private_streams_sound(sandbox: RunningSandbox, name: str) -> None:
+    check = getattr(importlib.import_module(f"ccxt.pro.test.Exchange.test_{name}"), f"test_{name}")
+    client, trader = NumericFees(sandbox.ccxt_options()), ccxt.kraken(sandbox.ccxt_options(OTHER_KEY))
+
+    def trade() -> None:
+        sandbox.control.advance(1)
+        if name == "watch_orders":
+            trader.create_order(SYMBOL, "limit", "sell", 0.01, 200)
+        else:
+            trader.create_order(SYMBOL, "market", "buy", 0.01)
+
+    async def keep_trading() -> None:
+        while True:
+            await asyncio.to_thread(trade)
+
+    market = asyncio.create_task(keep_trading())
+    try:  # a streamed fill has no list of fees at ccxt
+        await asyncio.wait_for(check(client, {"fees": True}, SYMBOL), 60)
+    finally:
+        market.cancel()
+        await client.close()

@@ -80,7 +80,7 @@ class ExecutionsFeed(AccountFeed):
             frames.append(self.frame(now_ns, "snapshot", [self._reports.standing(order) for order in live]))
         if self._with_trades:
             fills = self.venue.store.fills(self.account, Window(), _SNAPSHOT_FILLS).rows
-            rows = [self._reports.trade(fill, self._order_of(fill)) for fill in fills]
+            rows = [self._reports.trade(fill, self._order_of(fill)) for fill in reversed(fills)]  # oldest first
             frames.append(self.frame(now_ns, "snapshot", rows))
         return frames
 
