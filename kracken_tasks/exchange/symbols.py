@@ -37,6 +37,8 @@ KNOWN_QUOTES: Final = (
 _CLASSED: Final = ("XBT", "ETC", "ETH", "LTC", "MLN", "REP", "XDG", "XLM", "XMR", "XRP", "ZEC")
 _MONEY: Final = ("AUD", "CAD", "EUR", "GBP", "JPY", "USD")
 _WITH_CLASS: Final = frozenset({*(f"X{asset}" for asset in _CLASSED), *(f"Z{asset}" for asset in _MONEY)})
+_PARTED: Final = re.compile(r"^([A-Z0-9.]+)[/_-]([A-Z0-9.]+)$")
+_ODD_KEYS: Final[Mapping[str, str]] = {"USDTZUSD": "USDTUSD"}  # the one key with a class in the middle; XTZUSD is Tezos
 _LEGACY: Final = re.compile(
     rf"^X(?P<base>{'|'.join(_CLASSED)})(Z(?=({'|'.join(_MONEY)})$)|X(?=({'|'.join(_CLASSED)})$))(?P<quote>[A-Z]{{3}})$"
 )
@@ -65,14 +67,13 @@ def unified_symbol(symbol: str) -> str:
     Raises: Misconfigured for what cannot be read as one pair.
     """
     text = symbol.strip().upper()
-    for mark in "/-_:":
-        base, found, quote = text.partition(mark)
-        if found and base and quote and not any(other in quote for other in "/-_:"):
-            return f"{unified_asset(_short(base))}/{unified_asset(_short(quote))}"
+    parted = _PARTED.match(text)
+    if parted is not None:
+        return "/".join(unified_asset(_short(asset)) for asset in parted.groups())
     legacy = _LEGACY.match(text)
     if legacy is not None:
         return f"{unified_asset(legacy['base'])}/{unified_asset(legacy['quote'])}"
-    read = symbol_of_altname(text)
+    read = symbol_of_altname(_ODD_KEYS.get(text, text)) if text.isalnum() else None
     if read is None:
         raise Misconfigured(f"symbol {symbol!r}: write BASE/QUOTE, for example BTC/USD", key="symbol", value=symbol)
     return read

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.nonce import KeyGate, gate_for
-from kracken_tasks.exchange.symbols import symbol_of_altname
+from kracken_tasks.exchange.symbols import symbol_of_altname, unified_symbol
 
 
 def test_calls_in_one_millisecond_get_rising_nonces() -> None:
@@ -63,3 +64,26 @@ def test_no_two_threads_ever_get_the_same_nonce() -> None:
 )
 def test_an_altname_is_split_by_the_quote_it_ends_in(altname: str, symbol: str | None) -> None:
     assert symbol_of_altname(altname) == symbol
+
+
+@pytest.mark.parametrize(
+    ("written", "symbol"),
+    [
+        ("BTC/USD", "BTC/USD"), ("btc/usd", "BTC/USD"), ("XBT/USD", "BTC/USD"), ("XDG/EUR", "DOGE/EUR"),  # websocket names
+        ("XBTUSD", "BTC/USD"), ("XDGUSD", "DOGE/USD"), ("ETHXBT", "ETH/BTC"), ("ADAUSD", "ADA/USD"),  # altnames
+        ("XXBTZUSD", "BTC/USD"), ("XETHXXBT", "ETH/BTC"), ("XXDGZEUR", "DOGE/EUR"), ("XETHZEUR", "ETH/EUR"),  # keys
+        ("BTCUSDT", "BTC/USDT"), ("ETHUSDC", "ETH/USDC"), ("BNBBTC", "BNB/BTC"),  # Binance
+        ("BTC-USD", "BTC/USD"), ("ETH-EUR", "ETH/EUR"),  # Coinbase
+        ("btcusd", "BTC/USD"), ("btc_usdt", "BTC/USDT"),  # Bitstamp and others
+        ("XTZUSD", "XTZ/USD"), ("XRPUSD", "XRP/USD"), ("ZECUSD", "ZEC/USD"), ("XLM/USD", "XLM/USD"), ("ZRX/USD", "ZRX/USD"),
+        ("XXRPZUSD", "XRP/USD"), ("LUNA/USD", "LUNC/USD"), ("USDTZUSD", "USDT/USD"),
+    ],
+)  # fmt: skip
+def test_every_spelling_of_a_pair_is_one_symbol(written: str, symbol: str) -> None:
+    assert unified_symbol(written) == symbol
+
+
+@pytest.mark.parametrize("written", ["", "BTC", "BTC/", "/USD", "BTC/USD/EUR", "NOQUOTE", "BTC USD"])
+def test_what_cannot_be_read_as_one_pair_is_refused(written: str) -> None:
+    with pytest.raises(Misconfigured, match="BASE/QUOTE"):
+        unified_symbol(written)
