@@ -49,7 +49,8 @@ def quarantine_list() -> None:
             rules = sorted({rule for text in held["rule"] for rule in str(text).split(", ")})
             first, last = held["ts"].iloc[0].to_pydatetime(), held["ts"].iloc[-1].to_pydatetime()
             rows.append([str(key), str(len(held)), _minute(first), _minute(last), ", ".join(rules)])
-    show_rows(["series", "rows", "first", "last", "rules"], rows, right={"rows"})
+    if rows:
+        show_rows(["series", "rows", "first", "last", "rules"], rows, right={"rows"})
     say(f"{len(rows)} series and tapes with rows in quarantine" if rows else "nothing is in quarantine")
 
 
@@ -158,8 +159,8 @@ def maintain(
     settings = load_settings()
     lake, now, wall = wiring.lake(settings), _now(settings), WallClock().now()
     report = lake.maintain(
-        known_at=now, replaced_before=now - timedelta(hours=settings.lake.keep_replaced_hours),
-        staged_before=wall - timedelta(hours=settings.lake.keep_staged_hours),
+        known_at=now, wall_now=wall, keep_replaced=timedelta(hours=settings.lake.keep_replaced_hours),
+        keep_staged=timedelta(hours=settings.lake.keep_staged_hours),
     )  # fmt: skip
     swept = report.swept
     say(

@@ -24,6 +24,7 @@ _AS_OF = typer.Option("--as-of", help="What was known then: a commit's number, a
 _EXCHANGE = typer.Option(help="Only this venue")
 _SYMBOL = typer.Option("--symbol", help="Only this symbol, for example BTC/USD")
 _WHAT = typer.Option("--timeframe", help="Only these: 1m, 1h, 1d ..., trades or quotes")
+_SHOWN = 60
 _CAUSES = {
     HoleCause.NO_TRADES: "no trades",
     HoleCause.VENUE_OUTAGE: "outage",
@@ -150,8 +151,9 @@ def gaps(
             rows.append([str(key), _minute(hole.start), _minute(hole.end), size, _CAUSES[hole.cause]])
             reasons |= {f"outage of {key} from {_minute(hole.start)}: {hole.reason}"} if hole.reason else set()
         cures += _cures(key, holes)
-    show_rows(["series", "from", "to", "size", "cause"], rows, right={"size"})
-    say(f"{len(rows)} holes")
+    show_rows(["series", "from", "to", "size", "cause"], rows[-_SHOWN:], right={"size"})
+    left_out = f", the last {_SHOWN} shown; narrow them by --symbol, --from, --to" if len(rows) > _SHOWN else ""
+    say(f"{len(rows)} holes{left_out}")
     for line in (*sorted(reasons), *cures):
         say(line)
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from kracken_tasks.domain.clock import from_ms, to_ms
+from kracken_tasks.domain.clock import from_ms, monotonic_seconds, to_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
 from kracken_tasks.errors import BadData, RetryLater
@@ -179,15 +179,22 @@ class Lake:
         """
         return upkeep.sweep(self._store, self._log, replaced_before=replaced_before, staged_before=staged_before)
 
-    def maintain(self, *, known_at: datetime, replaced_before: datetime, staged_before: datetime) -> UpkeepReport:
-        """One round of upkeep: compact, then vacuum.  Doing it twice, or at once with writers, harms nothing."""
-        before = self._live()
+    def maintain(
+        self, *, known_at: datetime, wall_now: datetime, keep_replaced: timedelta, keep_staged: timedelta
+    ) -> UpkeepReport:
+        """One round of upkeep: compact, then vacuum.  Doing it twice, or at once with writers, harms nothing.
+
+        ``known_at``: market time now, by which replaced files are kept ``keep_replaced`` for readers and writers at work;
+        ``wall_now``: the machine's time, by which staged rows are kept ``keep_staged``.
+        """
+        begun, before = monotonic_seconds(), self._live()
         ref = self.compact(known_at=known_at)
         after = self._live()
-        swept = self.vacuum(replaced_before=replaced_before, staged_before=staged_before)
+        swept = self.vacuum(replaced_before=known_at - keep_replaced, staged_before=wall_now - keep_staged)
         rewritten = sum(size for name, size in after.items() if name not in before)
         return UpkeepReport(
-            ref.seq, len(before), len(after), sum(before.values()), sum(after.values()), rewritten, swept
+            ref.seq, len(before), len(after), sum(before.values()), sum(after.values()), rewritten, swept,
+            monotonic_seconds() - begun,
         )  # fmt: skip
 
     # -- names for snapshots -----------------------------------------------------------------------------------------------

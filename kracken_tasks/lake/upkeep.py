@@ -23,7 +23,7 @@ from kracken_tasks.lake.manifest import State
 from kracken_tasks.lake.staging import STAGING
 from kracken_tasks.lake.store import Store
 
-__all__ = ["Pin", "Swept", "UpkeepReport", "pin_of", "pins_of", "put_pin", "remove_pin", "sweep"]
+__all__ = ["Pin", "Swept", "UpkeepReport", "pin_of", "pins_of", "put_pin", "remove_pin", "sweep", "upkeep_rows"]
 
 _PINS: Final = "_pins"
 _SWEPT: Final = "_upkeep/swept.json"
@@ -65,6 +65,21 @@ class UpkeepReport:
     bytes_after: int
     rewritten_bytes: int
     swept: Swept
+    seconds: float
+
+
+def upkeep_rows(report: UpkeepReport) -> list[dict[str, str]]:
+    """A round as rows of named cells."""
+    swept = report.swept
+    cells = {
+        "live files": f"{report.files_before} before, {report.files_after} after",
+        "their size": f"{report.bytes_before / 1e6:.1f} MB before, {report.bytes_after / 1e6:.1f} MB after",
+        "written by compaction": f"{report.rewritten_bytes / 1e6:.1f} MB",
+        "deleted": f"{swept.replaced} replaced, {swept.staged} staged, {swept.unnamed} left by killed writers",
+        "checkpoints thinned out": str(swept.checkpoints),
+        "took": f"{report.seconds:.1f} s",
+    }
+    return [{"what": what, "value": value} for what, value in cells.items()]
 
 
 def put_pin(store: Store, name: str, state: State, pinned_at: datetime) -> Pin:

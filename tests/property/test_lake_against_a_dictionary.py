@@ -69,7 +69,9 @@ class LakeBesideDictionary(RuleBasedStateMachine):
     @rule(grace=st.sampled_from([0, 2, 5]))
     def maintain(self, grace: int) -> None:
         now, seq = hours(SPAN + len(self.history)), self.lake.snapshot().seq
-        report = self.lake.maintain(known_at=now, replaced_before=now - timedelta(hours=grace), staged_before=now)
+        report = self.lake.maintain(
+            known_at=now, wall_now=now, keep_replaced=timedelta(hours=grace), keep_staged=timedelta(0)
+        )
         if report.seq > seq:
             self.history.append(self.now)
 

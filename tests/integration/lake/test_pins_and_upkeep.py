@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ import pytest
 
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake import Lake, LocalStore
+from kracken_tasks.lake import Lake, LocalStore, UpkeepReport
 from kracken_tasks.lake.log import CHECKPOINT_EVERY, KEPT_CHECKPOINT_EVERY, CommitLog
 from kracken_tasks.lake.manifest import Commit, State
 from kracken_tasks.lake.store import Store
@@ -30,6 +30,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 @pytest.fixture
 def lake(store: Store) -> Lake:
     return Lake(store)
+
+
+def round_at(lake: Lake, now: datetime, *, grace: float = 0, wall: datetime = MUCH_LATER) -> UpkeepReport:
+    return lake.maintain(known_at=now, wall_now=wall, keep_replaced=timedelta(hours=grace), keep_staged=timedelta(0))
 
 
 def test_a_pinned_snapshot_is_read_by_its_name_from_then_on(lake: Lake, store: Store) -> None:
@@ -79,7 +83,7 @@ def test_a_round_of_upkeep_joins_files_and_deletes_what_is_past_its_time(lake: L
         commit_tape(lake, TRADES, trades.iloc[at : at + 600], known_at=hours(at + 600))
     lake.pin("study", 3, pinned_at=hours(2000))
     before = [(lake.snapshot(seq).candles(BTC), lake.snapshot(seq).tape(TRADES)) for seq in range(7)]
-    report = lake.maintain(known_at=hours(3000), replaced_before=hours(3000), staged_before=MUCH_LATER)
+    report = round_at(lake, hours(3000))
     assert (report.files_before, report.files_after, report.swept.replaced, report.swept.staged) == (6, 2, 6, 6)
     assert 0 < report.bytes_after == report.rewritten_bytes
     assert len(store.list("data")) == 2
@@ -88,7 +92,7 @@ def test_a_round_of_upkeep_joins_files_and_deletes_what_is_past_its_time(lake: L
         pd.testing.assert_frame_equal(Lake(store).snapshot(seq).candles(BTC), candles)
         pd.testing.assert_frame_equal(Lake(store).snapshot(seq).tape(TRADES), tape)
     pd.testing.assert_frame_equal(lake.snapshot("study").candles(BTC), before[3][0])
-    again = lake.maintain(known_at=hours(3001), replaced_before=hours(3001), staged_before=MUCH_LATER)
+    again = round_at(lake, hours(3001))
     assert (again.seq, again.swept.objects, again.rewritten_bytes) == (report.seq, 0, 0)
     assert lake.verify() == []
 
@@ -97,9 +101,9 @@ def test_replaced_files_wait_for_readers_and_writers_at_work(lake: Lake, store: 
     frame = candle_frame(1200)
     commit_frame(lake, BTC, frame.iloc[:600], hours(600))
     commit_frame(lake, BTC, frame.iloc[600:], hours(1200))
-    report = lake.maintain(known_at=hours(1300), replaced_before=hours(1276), staged_before=LONG_AGO)
+    report = round_at(lake, hours(1300), grace=24, wall=LONG_AGO)
     assert (report.files_after, report.swept.objects, len(store.list("data"))) == (1, 0, 3)
-    report = lake.maintain(known_at=hours(1400), replaced_before=hours(1376), staged_before=LONG_AGO)
+    report = round_at(lake, hours(1400), grace=24, wall=LONG_AGO)
     assert (report.swept.replaced, len(store.list("data"))) == (2, 1)
 
 
@@ -143,7 +147,7 @@ def test_what_a_killed_writer_left_is_deleted_when_it_is_old_and_not_before(tmp_
 
 def test_staged_rows_of_a_batch_under_way_are_left_alone(lake: Lake) -> None:
     staged = stage_frame(lake, BTC, candle_frame(10))  # of 2023, and staged now
-    lake.maintain(known_at=hours(9000), replaced_before=hours(9000), staged_before=LONG_AGO)
+    round_at(lake, hours(9000), wall=LONG_AGO)
     assert lake.commit(accepting([staged]), known_at=hours(9001)).rows_added == 10
 
 
