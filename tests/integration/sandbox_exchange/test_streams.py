@@ -171,44 +171,44 @@ def shape(value: Any) -> Any:
     return "number" if isinstance(value, (int, float)) and not isinstance(value, bool) else type(value).__name__
 
 
+def spot_cases() -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = json.loads(RECORDED.read_text())["cases"]
+    return [case for case in cases if "DOGE" not in str(case["sentMessages"])]  # the default market does not list it
+
+
 @pytest.mark.skipif(not RECORDED.is_file(), reason=f"no recorded exchange traffic at {RECORDED}")
 async def test_frames_look_as_recorded(running: RunningSandbox) -> None:
-    compared = 0
-    for case in json.loads(RECORDED.read_text())["cases"]:
+    compared = set()
+    for case in spot_cases():
         (request,) = case["sentMessages"]
-        if "DOGE" in str(request):
-            continue
-        theirs = {(f.get("channel") or f["method"], f.get("type")): f for f in case["messages"]}
-        ours: dict[Any, Frame] = {}
         async with open_stream(running) as socket:
-            await socket.ask(request["method"], request["params"])
-            await socket.ws.send_json(request)  # answered with a refusal, which leaves the stream as it is
+            answer = await socket.ask(request["method"], request["params"])
             running.control.advance(30)
-            for frame in await socket.frames():
-                ours.setdefault((frame.get("channel") or frame["method"], frame.get("type")), frame)
-        for name, recorded in theirs.items():
-            if name in ours and recorded.get("success", True) and ours[name].get("success", True):
-                left, right = shape(ours[name]), shape(recorded)
-                for side in ("bids", "asks"):  # an update may leave a side empty
-                    for one in (left, right):
-                        if name[0] == "book" and not one["data"][0][side]:
-                            one["data"][0][side] = [{"price": "number", "qty": "number"}]
-                assert left == right, name
-                compared += 1
-    assert compared >= 8
+            frames = [socket.greeting, answer, *await socket.frames(), await socket.receive(2.0)]
+        ours = {(frame.get("channel") or frame["method"], frame.get("type")): frame for frame in reversed(frames)}
+        for recorded in case["messages"]:
+            name = (recorded.get("channel") or recorded["method"], recorded.get("type"))
+            left, right = shape(ours[name]), shape(recorded)
+            if name[0] == "book":  # an update may leave a side empty
+                left["data"][0].update({side: [{"price": "number", "qty": "number"}] for side in ("bids", "asks")})
+                right["data"][0].update({side: [{"price": "number", "qty": "number"}] for side in ("bids", "asks")})
+            if name[0] == "status":  # two fields are younger than some recordings
+                right["data"][0] |= {"upcoming_maintenance": [], "emergency": []}
+            assert left == right, name
+            compared.add(name)
+    assert {channel for channel, _ in compared} == {"status", "subscribe", "ticker", "heartbeat", "ohlc", "book"}
 
 
 @pytest.mark.skipif(not RECORDED.is_file(), reason=f"no recorded exchange traffic at {RECORDED}")
-async def test_acknowledgements_look_as_recorded(running: RunningSandbox) -> None:
-    for case in json.loads(RECORDED.read_text())["cases"]:
+async def test_acknowledgements_say_what_was_recorded_in_its_order(running: RunningSandbox) -> None:
+    for case in spot_cases():
         (request,) = case["sentMessages"]
-        if "DOGE" in str(request):
-            continue
         theirs = next(frame for frame in case["messages"] if frame.get("method") == "subscribe")
         async with open_stream(running) as socket:
             ours = await socket.ask(request["method"], request["params"])
         assert list(ours) == list(theirs)
         assert ours["result"] == theirs["result"]
+        assert list(ours["result"]) == list(theirs["result"])
 
 
 def masked(message: Frame) -> bytes:

@@ -15,12 +15,8 @@ from tests.support.sandbox import RunningSandbox, running_sandbox, sandbox_confi
 
 SYMBOL = "BTC/USD"
 SECONDS = 10.0
-# The real Kraken's ticker fails these properties, too: ccxt reads no time from it, nor from a book's snapshot.
-SKIPS: dict[str, dict[str, bool]] = {
-    "watch_ticker": {"timestamp": True, "datetime": True},
-    "watch_order_book": {"timestamp": True, "datetime": True},
-    "watch_bids_asks": {"timestamp": True, "datetime": True},
-}
+# The real Kraken fails these, too: ccxt reads no time from its ticker, nor from a book's snapshot.
+NO_TIME = {"timestamp": True, "datetime": True}
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +101,15 @@ async def test_the_book_of_the_stream_is_the_book_of_rest(running: RunningSandbo
 
 
 async def test_the_best_prices_come_whenever_they_change(running: RunningSandbox, client: Any) -> None:
-    first = await soon(client.watch_bids_asks([SYMBOL]))
+    first = (await soon(client.watch_bids_asks([SYMBOL])))[SYMBOL]
+    assert first["bid"] < first["ask"]
     running.control.advance(60)
-    second = await soon(client.watch_bids_asks([SYMBOL]))
-    assert first[SYMBOL]["bid"] < first[SYMBOL]["ask"]
-    assert (first[SYMBOL]["bid"], first[SYMBOL]["ask"]) != (second[SYMBOL]["bid"], second[SYMBOL]["ask"])
+    asked = await client.fetch_ticker(SYMBOL)
+    assert (first["bid"], first["ask"]) != (asked["bid"], asked["ask"])
+    await hear(
+        lambda: client.watch_bids_asks([SYMBOL]),
+        lambda: [client.tickers[SYMBOL][side] for side in ("bid", "ask")] == [asked["bid"], asked["ask"]],
+    )
 
 
 class Hurried(ccxt.pro.kraken):
@@ -123,8 +123,23 @@ class Hurried(ccxt.pro.kraken):
         return int(self.first + (real - self.first) * self.times)
 
 
-@pytest.mark.parametrize("name", ["watch_ticker", "watch_trades", "watch_order_book", "watch_ohlcv", "watch_bids_asks"])
-async def test_ccxt_finds_the_structure_of_streams_sound(running: RunningSandbox, name: str) -> None:
+BOTH = [SYMBOL, "ETH/USD"]
+CHECKS: list[tuple[str, Any, dict[str, bool]]] = [
+    ("watch_ticker", SYMBOL, NO_TIME),
+    ("watch_tickers", SYMBOL, NO_TIME),
+    ("watch_bids_asks", SYMBOL, NO_TIME),
+    ("watch_trades", SYMBOL, {}),
+    ("watch_trades_for_symbols", BOTH, {}),
+    ("watch_order_book", SYMBOL, NO_TIME),
+    ("watch_order_book_for_symbols", BOTH, NO_TIME),
+    ("watch_ohlcv", SYMBOL, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "skips"), CHECKS, ids=[name for name, *_ in CHECKS])
+async def test_ccxt_finds_the_structure_of_streams_sound(
+    running: RunningSandbox, name: str, argument: Any, skips: dict[str, bool]
+) -> None:
     check = getattr(importlib.import_module(f"ccxt.pro.test.Exchange.test_{name}"), f"test_{name}")
     client = Hurried(running.ccxt_options())
 
@@ -134,7 +149,7 @@ async def test_ccxt_finds_the_structure_of_streams_sound(running: RunningSandbox
 
     market = asyncio.create_task(keep_trading())
     try:
-        await asyncio.wait_for(check(client, SKIPS.get(name, {}), SYMBOL), 60)
+        await asyncio.wait_for(check(client, skips, argument), 60)
     finally:
         market.cancel()
         await client.close()

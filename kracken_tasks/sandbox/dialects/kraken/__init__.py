@@ -1,1 +1,1 @@
-"""Kraken's REST dialect: form or JSON bodies, signed, answered in its envelope with its own error strings."""
+"""Kraken's dialect: REST, form or JSON bodies, signed, in its envelope with its own error strings; and WebSocket v2 beside it."""
