@@ -1,4 +1,4 @@
-"""``kracken ingest | import | candles | sql``: candles in and out of the lake."""
+"""``kracken ingest | import``: candles, trades and quotes into the lake."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import Format, console, moment, say, show_frame, symbol, write_frame
+from kracken_tasks.cli.values import console, moment, say
 from kracken_tasks.domain.clock import WallClock, iso
-from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
+from kracken_tasks.domain.market import Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.settings import Settings, load_settings
@@ -24,8 +24,6 @@ __all__ = ["add_to"]
 def add_to(app: typer.Typer) -> None:
     app.command("ingest")(ingest)
     app.command("import")(import_files)
-    app.command("candles")(candles)
-    app.command("sql")(sql)
 
 
 def ingest(
@@ -129,42 +127,6 @@ def _now(settings: Settings) -> tuple[datetime, bool]:
         return wiring.market_now(settings), True
     except (RetryLater, Misconfigured):
         return WallClock().now(), False
-
-
-def candles(
-    exchange: Annotated[str, typer.Option(help="Venue, for example kraken")],
-    symbol_: Annotated[str, typer.Option("--symbol", help="BTC/USD", callback=symbol)],
-    timeframe: Annotated[Timeframe, typer.Option(help="Width of the candles")],
-    start: Annotated[str | None, typer.Option(help="First open time, included")] = None,
-    end: Annotated[str | None, typer.Option(help="Last open time, excluded")] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to write them")] = Format.TABLE,
-    out: Annotated[Path | None, typer.Option(help="File to write to")] = None,
-) -> None:
-    """Read candles back from the lake."""
-    settings, key = load_settings(), SeriesKey(exchange, symbol_, timeframe)
-    snapshot = wiring.lake(settings).snapshot()
-    frame = snapshot.candles(key, moment(start), moment(end))
-    if frame.empty:
-        raise BadData(f"the lake holds no candles of {key} there; it has: {_known(settings)}", series=str(key))
-    write_frame(frame, form, out)
-
-
-def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT over candles, candles_all, quarantine, commits, findings")],
-    form: Annotated[Format, typer.Option("--format", help="How to write the answer")] = Format.TABLE,
-    out: Annotated[Path | None, typer.Option(help="File to write to")] = None,
-) -> None:
-    """Ask the lake in SQL (DuckDB)."""
-    frame = wiring.lake(load_settings()).sql(query)
-    if form is Format.TABLE and out is None:
-        show_frame(frame)
-    else:
-        write_frame(frame, form, out)
-
-
-def _known(settings: Settings) -> str:
-    known = wiring.lake(settings).snapshot().series()
-    return "; ".join(str(key) for key in known) or "nothing yet (kracken ingest, kracken import)"
 
 
 def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int) -> None:
