@@ -3,7 +3,7 @@
 In: frames with CANDLE_COLUMNS, or bytes.  Out: a ``Block`` of plain arrays, a frame, or bytes that are the same for the same
 rows.  Never: judging a candle (that is the contract's work).
 
-Files: ``ts`` delta-encoded, floats byte-stream-split, no dictionary but for ``source``, zstd; columns that hold one value in
+Files: ``ts`` delta-encoded, floats byte-stream-split, a dictionary for words and bookkeeping, LZ4; columns that hold one value in
 all rows are noted in the manifest and not decoded when read.
 """
 
@@ -142,10 +142,11 @@ class Block:
 def encode(block: Block) -> bytes:
     """Parquet bytes of a block: the same rows give the same bytes."""
     sink = BytesIO()
-    compression, level = ("zstd", 1) if len(block) > SMALL_TABLE else ("none", None)
+    dataset = block.dataset
     pq.write_table(
-        block.to_table(), sink, row_group_size=GROUP_ROWS, compression=compression, compression_level=level,
-        use_dictionary=list(block.dataset.vocabulary), column_encoding=block.dataset.encodings, store_schema=False,
+        block.to_table(), sink, row_group_size=GROUP_ROWS, compression="lz4" if len(block) > SMALL_TABLE else "none",
+        use_dictionary=[*dataset.vocabulary, *BOOKKEEPING], column_encoding=dataset.encodings,
+        write_statistics=["ts", "commit_seq"], store_schema=False,
     )  # fmt: skip
     return sink.getvalue()
 
@@ -164,15 +165,21 @@ def uniform(block: Block) -> dict[str, int]:
     return found
 
 
-def decode(where: Path | bytes, groups: Iterable[int], same: Mapping[str, int], dataset: Dataset = CANDLES) -> Block:
-    """Rows of some row groups; ``same`` (see ``uniform``) names the columns that need no reading."""
-    wanted = [name for name in dataset.stored if name not in same]
+def decode(
+    where: Path | bytes,
+    groups: Iterable[int],
+    same: Mapping[str, int],
+    dataset: Dataset = CANDLES,
+    names: Sequence[str] = (),
+) -> Block:
+    """Rows of some row groups; ``same`` (see ``uniform``) names the columns that need no reading, ``names`` those that are wanted."""
+    wanted = [name for name in names or dataset.stored if name not in same]
     with pq.ParquetFile(
         pa.BufferReader(where) if isinstance(where, bytes) else where, read_dictionary=list(dataset.vocabulary)
     ) as file:
         table = file.read_row_groups(list(groups), columns=wanted, use_threads=file.metadata.num_rows > SMALL_TABLE)
     columns: dict[str, NDArray[Any]] = {}
-    for name in dataset.stored:
+    for name in names or dataset.stored:
         if name in same:
             value = np.nan if name in dataset.floats else same[name]
             columns[name] = np.broadcast_to(np.array(value, dataset.dtype(name)), table.num_rows)
@@ -233,5 +240,11 @@ def _moments(ticks: NDArray[np.int64], unit: str) -> pd.DatetimeIndex:
 
 
 def _text(codes: NDArray[np.int8], words: Sequence[str]) -> Any:
+    if len(codes) and codes[0] != UNKNOWN and bool((codes == codes[0]).all()):
+        # One word throughout is the rule, and casting a dictionary costs ten times as much as laying the bytes side by side.
+        word = words[int(codes[0])].encode()
+        offsets = np.arange(len(codes) + 1, dtype=np.int64) * len(word)
+        buffers = (pa.py_buffer(offsets), pa.py_buffer(word * len(codes)))
+        return text_array(pa.LargeStringArray.from_buffers(len(codes), *buffers))
     values = pa.array(codes, mask=codes == UNKNOWN)
     return text_array(pa.DictionaryArray.from_arrays(values, pa.array(words, pa.large_string())))

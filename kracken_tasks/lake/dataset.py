@@ -61,7 +61,7 @@ class Dataset:
     @cached_property
     def encodings(self) -> dict[str, str]:
         """Parquet encodings: floats byte-stream-split, whole numbers and times as differences."""
-        delta = (*self.times, *self.counts, *BOOKKEEPING)
+        delta = (*self.times, *self.counts)
         return dict.fromkeys(self.floats, "BYTE_STREAM_SPLIT") | dict.fromkeys(delta, "DELTA_BINARY_PACKED")
 
     @cached_property

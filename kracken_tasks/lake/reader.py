@@ -10,10 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kracken_tasks.lake.block import Block, decode
 from kracken_tasks.lake.dataset import CANDLES, Dataset
@@ -23,6 +25,8 @@ from kracken_tasks.lake.store import Store
 __all__ = ["FOREVER", "BlockReader", "Unit", "newest", "settled", "units"]
 
 _CACHE_BYTES: Final = 128 * 1024 * 1024
+# Longer runs of groups are read for a backtest or a report: keeping them would push out what every tick reads.
+_MOST_KEPT: Final = 3
 FOREVER: Final = 2**62
 
 
@@ -82,30 +86,37 @@ class BlockReader:
         self._held = 0
 
     def read(self, wanted: Sequence[Unit], dataset: Dataset = CANDLES) -> list[Block]:
-        """Blocks in the order of ``wanted``; the groups of one file are decoded together."""
-        found = {(unit.entry.name, unit.index): self._cached(unit) for unit in wanted}
-        missing: dict[str, list[Unit]] = {}
-        for unit in wanted:
-            if found[(unit.entry.name, unit.index)] is None:
-                missing.setdefault(unit.entry.name, []).append(unit)
-        for name, group in missing.items():
-            for unit, block in zip(group, self._decode(group, dataset), strict=True):
-                found[(name, unit.index)] = block
-                self._keep((name, unit.index), block)
-        blocks = (found[(unit.entry.name, unit.index)] for unit in wanted)
-        return [block for block in blocks if block is not None]
+        """The rows of ``wanted`` in its order, as few blocks as it takes: neighbouring groups of one file are decoded as one."""
+        blocks: list[Block] = []
+        looked = [(unit, self._cached(unit)) for unit in wanted]
+        for (_, new), run in groupby(looked, key=lambda pair: (pair[0].entry.name, pair[1] is None)):
+            if new:
+                blocks.append(self._decode([unit for unit, _ in run], dataset))
+            else:
+                blocks += [block for _, block in run if block is not None]
+        return blocks
+
+    def times(self, entry: FileEntry, groups: Sequence[int], dataset: Dataset = CANDLES) -> NDArray[np.int64]:
+        """``ts`` alone of some row groups of one file, sorted: a fraction of its bytes, and nothing is kept."""
+        return decode(self._where(entry), groups, dict(entry.same), dataset, ("ts",))["ts"]
 
     def put(self, entry: FileEntry, block: Block) -> None:
         """Remember a block that was just written, so that its writer need not decode it again."""
         if len(entry.groups) == 1:
             self._keep((entry.name, 0), block)
 
-    def _decode(self, group: Sequence[Unit], dataset: Dataset) -> list[Block]:
+    def _decode(self, group: Sequence[Unit], dataset: Dataset) -> Block:
         entry = group[0].entry
-        where = self._store.local_path(entry.name) or self._store.get(entry.name)
-        whole = decode(where, [unit.index for unit in group], dict(entry.same), dataset)
-        edges = np.cumsum([0, *(unit.group.rows for unit in group)])
-        return [whole.take(slice(int(a), int(b))) for a, b in pairwise(edges)]
+        whole = decode(self._where(entry), [unit.index for unit in group], dict(entry.same), dataset)
+        if len(group) <= _MOST_KEPT:
+            whole = whole.frozen()
+            edges = np.cumsum([0, *(unit.group.rows for unit in group)])
+            for unit, (start, stop) in zip(group, pairwise(edges.tolist()), strict=True):
+                self._keep((entry.name, unit.index), whole.take(slice(start, stop)))
+        return whole
+
+    def _where(self, entry: FileEntry) -> Path | bytes:
+        return self._store.local_path(entry.name) or self._store.get(entry.name)
 
     def _cached(self, unit: Unit) -> Block | None:
         with self._lock:

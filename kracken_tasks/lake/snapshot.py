@@ -15,7 +15,6 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from kracken_tasks.domain.clock import from_ms, to_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
@@ -282,21 +281,21 @@ class Snapshot:
         if low >= high:
             return ()
         present: list[tuple[int, int]] = []
-        unread: list[FileEntry] = []
         for entry in self._series(key).files:
-            if entry.first >= high or entry.last < low:
-                continue
-            if entry.whole(step):
-                present.append((entry.first, entry.last + step))
-            else:
-                unread.append(entry)
-        present += [span for entry in unread for span in spans.of_grid(self._open_times(key, entry, low, high), step)]
+            if entry.first < high and entry.last >= low:
+                present += [(entry.first, entry.last + step)] if entry.whole(step) else self._present(key, entry, step)
         return spans.subtract([(low, high)], present)
 
-    def _open_times(self, key: SeriesKey, entry: FileEntry, low: int, high: int) -> NDArray[np.int64]:
-        start, end = max(entry.first, low), min(entry.last + 1, high)
-        times: NDArray[np.int64] = self.block(key, from_ms(start), from_ms(end))["ts"]
-        return times
+    def _present(self, key: SeriesKey, entry: FileEntry, step: int) -> spans.Spans:
+        """The windows that the rows of one file of this snapshot fill: only row groups with a hole in them are read, times alone."""
+        single = entry.max_revision == 0
+        full = [single and group.rows == (group.last - group.first) // step + 1 for group in entry.groups]
+        known = [(group.first, group.last + step) for group, whole in zip(entry.groups, full, strict=True) if whole]
+        try:
+            times = self._reader.times(entry, [index for index, whole in enumerate(full) if not whole])
+        except (OSError, BadData):  # replaced and swept away since: the head's files hold the same rows
+            times = self.block(key, from_ms(entry.first), from_ms(entry.last + 1))["ts"]
+        return spans.union(known, spans.of_grid(times if single else np.unique(times), step))
 
     def _coverage(self, key: SeriesKey) -> SeriesCoverage:
         one = self._series(key)

@@ -6,7 +6,7 @@ In: frames as they came, faults included (their order, duplicates and wild value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
@@ -51,7 +51,7 @@ def stage(
     if not judged:
         facts |= {"asked_from": iso(asked[0]), "asked_to": iso(asked[1])}
     table = _to_table(key, frame, source)
-    raw = _encode(table, facts)
+    raw = _encode(table, facts, dataset_of(key))
     content_hash = digest(raw)
     name = f"{STAGING}/{content_hash}.parquet"
     store.put_scratch(name, raw)
@@ -72,7 +72,7 @@ def read_staged(store: Store, staged: StagedSeries) -> tuple[bytes, pa.Table]:
             f"{staged.path} holds other bytes than the verdict was given for ({staged.key})",
             series=str(staged.key), expected=staged.content_hash, found=found,
         )  # fmt: skip
-    facts, table = _decode(raw)
+    facts, table = _decode(raw, dataset_of(staged.key).vocabulary)
     told = {"key": str(staged.key), "asked_from": iso(staged.asked_from), "asked_to": iso(staged.asked_to)}
     wrong = {name: value for name, value in told.items() if facts.get(name, value) != value}
     if wrong:
@@ -144,7 +144,7 @@ def _column(key: DataKey, frame: pd.DataFrame, name: str, source: str) -> pa.Arr
     if name in dataset.counts:
         return _converted(key, name, lambda: _counts(frame, name))
     if name == "source" and not there:
-        return pa.array([source] * len(frame), pa.string())
+        return pa.repeat(source, len(frame))
     return pa.array(frame[name].array, pa.string(), from_pandas=True) if there else pa.nulls(len(frame), pa.string())
 
 
@@ -183,19 +183,21 @@ def _counts(frame: pd.DataFrame, name: str) -> pa.Array:
     return pa.array(counts.to_numpy(np.int64, na_value=0), pa.int64(), mask=unknown)
 
 
-def _encode(table: pa.Table, facts: Mapping[str, str]) -> bytes:
+def _encode(table: pa.Table, facts: Mapping[str, str], dataset: Dataset) -> bytes:
     sink = BytesIO()
-    compression = "zstd" if table.num_rows > SMALL_TABLE else "none"
+    known = {name: encoding for name, encoding in dataset.encodings.items() if name in table.column_names}
     with pq.ParquetWriter(
-        sink, table.schema, compression=compression, use_dictionary=["source"], store_schema=False
-    ) as writer:
+        sink, table.schema, compression="lz4" if table.num_rows > SMALL_TABLE else "none", write_statistics=False,
+        use_dictionary=[name for name in table.column_names if name not in known], column_encoding=known, store_schema=False,
+    ) as writer:  # fmt: skip
         writer.write_table(table)
         writer.add_key_value_metadata(dict(facts))
     return sink.getvalue()
 
 
-def _decode(raw: bytes) -> tuple[dict[str, str], pa.Table]:
-    with pq.ParquetFile(pa.BufferReader(raw)) as file:
+def _decode(raw: bytes, words: Iterable[str] = ()) -> tuple[dict[str, str], pa.Table]:
+    """``words``: columns of few words, which come as a dictionary instead of text in every row."""
+    with pq.ParquetFile(pa.BufferReader(raw), read_dictionary=list(words)) as file:
         facts = {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
         return facts, file.read(use_threads=file.metadata.num_rows > SMALL_TABLE)
 

@@ -73,6 +73,8 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
         self._serial = itertools.count()
+        # Starting threads costs as much as a small commit's syncs; those of a pool end with it.
+        self._pool = ThreadPoolExecutor(max_workers=_SYNCS_AT_ONCE)
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         path = self._path(name)
@@ -88,9 +90,8 @@ class LocalStore:
         # Folders of files that were there already are synced too: whoever put them may not have come to it yet.
         pairs = [(self._path(name), objects[name]) for name in sorted(objects)]
         absent = [(path, data) for path, data in pairs if not path.exists()]
-        with ThreadPoolExecutor(max_workers=_SYNCS_AT_ONCE) as pool:
-            list(pool.map(lambda pair: self._write(*pair), absent))
-            list(pool.map(sync_folder, sorted({path.parent for path, _ in pairs})))
+        list(self._pool.map(lambda pair: self._write(*pair), absent))
+        list(self._pool.map(sync_folder, sorted({path.parent for path, _ in pairs})))
 
     def put_scratch(self, name: str, data: bytes) -> None:
         path = self._path(name)
