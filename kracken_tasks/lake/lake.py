@@ -11,6 +11,8 @@ not exist for readers, so a kill at any instant leaves the snapshot before or th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Lake"]
 
 _ATTEMPTS: Final = 64
+_ENCODERS: Final = 2
 _Written: TypeAlias = tuple[FileEntry, Block]
 
 
@@ -354,9 +357,12 @@ class Lake:
         self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[_Written]
     ) -> tuple[FileEntry, ...]:
         folder = f"data/{folder_of(key)}"
+        new = [block for rewrite in rewrites for block in rewrite.blocks]
+        # A long history comes as several files, and encoding lets go of the interpreter's lock.
+        with ThreadPoolExecutor(_ENCODERS) if len(new) > 1 else nullcontext() as pool:
+            raws = list((pool.map if pool else map)(encode, new))
         entries = []
-        for block in (block for rewrite in rewrites for block in rewrite.blocks):
-            raw = encode(block)
+        for block, raw in zip(new, raws, strict=True):
             entry = file_entry(folder, block, raw)
             objects[entry.name] = raw
             blocks.append((entry, block))
