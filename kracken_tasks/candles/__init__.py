@@ -16,5 +16,5 @@ words what could not be had.  Never: a running candle, a silently shorter answer
 - ``content``      bytes on disk or inside a zip
 - ``staging``      rows and what is known of windows without one, staged
 - ``ingestion``    plan, fetch, stage, check, commit: the whole way without Prefect
-- ``backfill``     history day by day, resumable
+- ``backfill_plan``  what history lacks, where it comes from and what that costs · ``backfill``  day by day, resumable
 """

@@ -60,7 +60,7 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     try:
         columns: dict[str, Any] = {"ts": _stamps(frame["ts"])}
         columns |= {name: frame[name].astype("float64") for name in _FIGURES}
-        columns["vwap"] = frame["vwap"].astype("float64") if "vwap" in frame else np.nan
+        columns["vwap"] = frame["vwap"].astype("float64") if "vwap" in frame else np.full(len(frame), np.nan)
         columns["trades"] = frame["trades"].astype("Int64") if "trades" in frame else pd.NA
         columns["source"] = frame["source"].astype("str")
         typed = pd.DataFrame(columns, index=frame.index, columns=list(CANDLE_COLUMNS))

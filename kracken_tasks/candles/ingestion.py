@@ -86,19 +86,21 @@ def stage_missing(
     key: SeriesKey,
     *,
     start: datetime | None = None,
+    end: datetime | None = None,
     rebuild_calls: int = REBUILD_CALLS,
     decimals: PriceDecimals = unknown_decimals,
 ) -> Arrived:
     """Fetch the closed candles of a series that the lake lacks, and stage them.
 
-    Time: from ``start`` (None: as deep as the venue's candles reach, or from the newest candle in the lake if that is older) to the
-    venue's now; the running candle is left out.
+    Time: from ``start`` (None: as deep as the venue's candles reach, or from the newest candle in the lake if that is older) to ``end``
+    or the venue's now; the running candle is left out.
     A width the venue does not offer is made of the coarsest one that it does.  What lies beyond the reach of its candles is rebuilt
     from trades if that takes at most ``rebuild_calls`` calls, else told with the command that would.  ``decimals`` of the venue's
     prices, asked only where an average price is made here.
     Raises: RetryLater, Misconfigured from the venue; BadData for candles off the grid.
     """
     now, snapshot = market.now(), lake.snapshot()
+    now = min(now, end or now)
     base, reach = offered_base(market, key.timeframe)
     end = key.timeframe.floor(now)
     if start is None:

@@ -4,7 +4,7 @@ In: what the lake lacks, what each source could give, what a call costs.  Out: `
 
 | source  | reaches                               | costs                                        |
 | archive | the span of the file that was given   | no call                                      |
-| ohlc    | the newest candles (Kraken: 720)      | one call a series                            |
+| ohlc    | the newest candles (Kraken: 720), or all | one call a series, or one a page          |
 | trades  | the venue's first trade               | a call a thousand trades, at the venue's pace |
 """
 
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 TRADES_A_PAGE: Final = 1_000
+# What venues that page their candles give at once, the least of them (ccxt's default for Binance is 500, Coinbase's own limit 300).
+_CANDLES_A_PAGE: Final = 300
 # Venues whose public trades go back to a pair's first and count every trade (Kraken: Get Recent Trades; its history guide).
 # Binance tells trades joined by taker, whose count is not a candle's; Coinbase and Bitstamp tell the newest only.
 _REACH_BACK: Final = frozenset({"kraken"})
@@ -67,7 +69,8 @@ class Leg:
 class Offers:
     """What could fill a series.
 
-    ``ohlc_from``: the oldest open time the venue's candles reach, None if it has none of this width.  ``archive``: spans of given files.
+    ``ohlc_from``: the oldest open time the venue's candles reach, None if it has none of this width; ``ohlc_paged``: it pages back to its
+    first, instead of giving the newest at once.  ``archive``: spans of given files.
     ``trades_a_day``: None if unknown.  ``most_calls``: no more than this many for trades, None as many as it takes.
     """
 
@@ -77,6 +80,7 @@ class Offers:
     seconds_a_call: float = 1.0
     most_calls: int | None = None
     allowed: frozenset[Source] = frozenset(Source)
+    ohlc_paged: bool = False
 
 
 def trades_reach_back(exchange: str) -> bool:
@@ -144,6 +148,8 @@ def _offer(source: Source, key: SeriesKey, window: Window, offers: Offers, ohlc_
             return None, f"{key.exchange} has no candles that make {key.timeframe.value}"
         if window.start < offers.ohlc_from:
             return None, f"{key.exchange} gives none before {iso(offers.ohlc_from)}"
+        if offers.ohlc_paged:
+            return math.ceil(window.candles(key.timeframe) / _CANDLES_A_PAGE), "the venue's own candles, page by page"
         return (0 if ohlc_paid else 1), "the venue's own candles reach it, one call a series"
     return _from_trades(key, window, offers)
 

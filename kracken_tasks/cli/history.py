@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,12 +16,13 @@ from kracken_tasks import wiring
 from kracken_tasks.cli.values import Format, console, moment, say, show_frame, symbol, write_frame
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
 from kracken_tasks.settings import Profile, Settings, load_settings
 
 if TYPE_CHECKING:
     from kracken_tasks.candles.aggregate import Width
-    from kracken_tasks.candles.backfill import BackfillPlan
+    from kracken_tasks.candles.backfill_plan import BackfillPlan
     from kracken_tasks.candles.files import ImportSource
     from kracken_tasks.candles.sources import Source
     from kracken_tasks.candles.windows import Window
@@ -67,7 +69,8 @@ def backfill(
 
     Public calls give way to trading.  What no source can give is told, and stays a hole with its cause.
     """
-    from kracken_tasks.candles.backfill import plan_backfill, run_backfill
+    from kracken_tasks.candles.backfill import run_backfill
+    from kracken_tasks.candles.backfill_plan import plan_backfill
     from kracken_tasks.candles.ingestion import decimals_from, import_sources
 
     settings, since = load_settings(), moment(start)
@@ -88,19 +91,23 @@ def backfill(
     ]
     if wanted:
         now = venue.now()
-        commit, _ = import_sources(store, wanted, judge, now=now, before=now)
+        commit, verdict = import_sources(store, wanted, judge, now=now, before=now)
         say(f"archive: commit {commit.seq}: {commit.rows_added} candles added, {commit.rows_revised} revised")
+        _tell_findings([verdict.findings])
     steps = run_backfill(
         store, venue, plan, judge, spool=settings.paths.home / "spool", keep_trades=keep_trades,
         decimals=decimals_from(venue.instruments), heard=(bar := _Bar(plan)).heard,
     )  # fmt: skip
     added = revised = trades = 0
+    findings = []
     with bar.shown:
         for step in steps:
             bar.step(step.what, step.window)
             trades += step.trades
+            findings.append(step.findings)
             if step.commit is not None:
                 added, revised = added + step.commit.rows_added, revised + step.commit.rows_revised
+    _tell_findings(findings)
     say(f"{plan.exchange} {plan.symbol}: {trades} trades read, {added} rows added, {revised} revised")
 
 
@@ -117,14 +124,14 @@ def aggregate_command(
     """Make coarser candles of finer ones in the lake, exactly; a bucket of which any part is unknown is left out."""
     from kracken_tasks.candles.aggregate import CalendarMonth
 
-    settings = load_settings()
+    settings, widths = load_settings(), _widths(into)
     key = SeriesKey(exchange or settings.exchange, symbol_, base)
     snapshot = wiring.lake(settings).snapshot()
     first, last = snapshot.first_ts(key), snapshot.last_ts(key)
     if first is None or last is None:
         raise BadData(f"the lake holds no candles of {key}", series=str(key))
     span = (moment(start) or first, moment(end) or last + base.delta)
-    for width in _widths(into):
+    for width in widths:
         if isinstance(width, CalendarMonth):
             _show_months(settings, key, width, span, form, out)
         else:
@@ -174,6 +181,16 @@ def _tell_plan(plan: BackfillPlan, pace: float) -> None:
         return
     lasting = timedelta(seconds=round(plan.seconds))
     say(f"{len(plan.days)} days of trades, about {plan.calls} calls, {lasting} at {pace:g} s a call")
+
+
+def _tell_findings(found: Iterable[Sequence[Finding]]) -> None:
+    """What contracts found, a line a rule and series: a month of days would else say the same thirty times."""
+    together: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in (finding for findings in found for finding in findings):
+        together.setdefault((finding.action, str(finding.key), finding.rule), []).append(finding)
+    for (action, key, rule), same in sorted(together.items()):
+        times = "" if len(same) == 1 else f"in {len(same)} batches, for example "
+        say(f"{action}: {key}: {rule}: {times}{same[0].detail}")
 
 
 class _Bar:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from kracken_tasks.candles.aggregate import aggregate
-from kracken_tasks.candles.backfill import BackfillPlan, Progress, plan_backfill, run_backfill
+from kracken_tasks.candles.backfill import Progress, run_backfill
+from kracken_tasks.candles.backfill_plan import BackfillPlan, plan_backfill
 from kracken_tasks.candles.fetch import fetch
 from kracken_tasks.candles.ingestion import Judge, decimals_from
 from kracken_tasks.candles.sources import Source
@@ -21,7 +22,7 @@ from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.venue import CcxtVenue
 from kracken_tasks.lake import HoleCause, Lake, LocalStore
-from tests.support.candle_source import CandleVenue, trades_at
+from tests.support.candle_source import CandleVenue, candles_between, trades_at
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
@@ -167,7 +168,29 @@ def test_what_lies_before_the_venues_first_trade_is_a_typed_gap_and_is_not_asked
     assert "tells of no trade before 2026-01-10T10:00:00Z" in told.gaps[0].detail
     assert [day.start.day for day in told.days] == [10, 11, 12]
     [hole] = lake.snapshot().holes(KEY, utc(2025, 12, 1), utc(2026, 1, 10))
-    assert hole.cause is HoleCause.NOT_FETCHED
+    assert hole.cause is HoleCause.NO_TRADES
+    assert filled(lake, market, utc(2025, 12, 1), tmp_path).legs == ()
+
+
+def test_a_quiet_start_is_not_taken_for_the_venues_first_trade(lake: Lake, tmp_path: Path) -> None:
+    told = filled(lake, quiet_venue(), utc(2026, 1, 11), tmp_path)
+    assert told.gaps == ()
+    assert [day.start.day for day in told.days] == [11, 12]
+    assert {hole.cause for hole in lake.snapshot().holes(KEY, utc(2026, 1, 11), utc(2026, 1, 12, 3))} == {
+        HoleCause.NO_TRADES
+    }
+
+
+def test_a_venue_that_pages_its_candles_gives_all_of_them_stretch_by_stretch(lake: Lake, tmp_path: Path) -> None:
+    candles = candles_between(utc(2025, 12, 1), HERE, Timeframe.M1)
+    market = CandleVenue(candles, now=HERE, page=1000)
+    told = plan_backfill(lake, market, "BTC/USD", [Timeframe.M1], utc(2025, 12, 1))
+    assert {leg.source for leg in told.legs} == {Source.OHLC}
+    steps = list(run_backfill(lake, market, told, judging(lake), spool=tmp_path / "spool"))
+    minutes = SeriesKey("kraken", "BTC/USD", Timeframe.M1)
+    assert len(lake.snapshot().candles(minutes)) == len(candles)
+    assert [step.commit is not None for step in steps] == [True] * 7
+    assert plan_backfill(lake, market, "BTC/USD", [Timeframe.M1], utc(2025, 12, 1)).legs == ()
 
 
 def test_a_day_without_a_trade_is_known_to_have_had_none_and_costs_no_call_of_its_own(
