@@ -10,26 +10,62 @@ import contextlib
 import logging
 import signal
 import sqlite3
+from typing import Final
 
 from aiohttp import web
 
 from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import SandboxConfig
 from kracken_tasks.sandbox.control import Control
+from kracken_tasks.sandbox.dialects.binance.app import BinanceDialect
+from kracken_tasks.sandbox.dialects.bitstamp.app import BitstampDialect
+from kracken_tasks.sandbox.dialects.coinbase.app import CoinbaseDialect
 from kracken_tasks.sandbox.dialects.kraken.app import KrakenDialect
 from kracken_tasks.sandbox.dialects.kraken.streams.app import KrakenStreams
 from kracken_tasks.sandbox.dialects.kraken.tokens import Tokens
+from kracken_tasks.sandbox.dialects.rest import RestDialect
 from kracken_tasks.sandbox.faults import Faults
 from kracken_tasks.sandbox.market.opening import open_market
 from kracken_tasks.sandbox.market.protocol import Market
+from kracken_tasks.sandbox.profiles import KRAKEN, PROFILES, market_of
 from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.venue import Venue
 
-__all__ = ["SandboxServer", "run_sandbox"]
+__all__ = ["SandboxServer", "open_venues", "run_sandbox"]
 
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 1.0
 _MAX_BODY = 1024 * 1024
+
+
+# Kraken's own has tokens and streams besides; these are REST alone.
+_DIALECTS: Final[dict[str, type[RestDialect]]] = {
+    "binance": BinanceDialect,
+    "coinbase": CoinbaseDialect,
+    "bitstamp": BitstampDialect,
+}
+
+
+def open_venues(config: SandboxConfig, market: Market | None = None) -> dict[str, Venue]:
+    """The configured venues over one market, Kraken first: the others follow its clock.
+
+    Raises: ValueError for a market or state that cannot be used; sqlite3.OperationalError for a state in use
+    """
+    common = market or open_market(config.market)
+    # A replay strays the same way wherever its files lie.
+    key = config.market if config.market.startswith("synthetic:") else "replay"
+    venues = {KRAKEN.name: Venue(common, config)}
+    try:
+        for name in config.venues:
+            if name not in venues:
+                profile = PROFILES[name]
+                seen = market_of(profile, common, key)
+                venues[name] = Venue(seen, config, profile=profile, leader=venues[KRAKEN.name])
+    except BaseException:
+        for venue in venues.values():
+            venue.close()
+        raise
+    return venues
 
 
 class SandboxServer:
@@ -37,7 +73,8 @@ class SandboxServer:
 
     def __init__(self, config: SandboxConfig, market: Market | None = None) -> None:
         self._config = config
-        self.venue = Venue(market or open_market(config.market), config)
+        self.venues = open_venues(config, market)
+        self.venue = self.venues[KRAKEN.name]
         self.faults = Faults()
         self.sockets = Sockets()
         self.tokens = Tokens()
@@ -56,12 +93,15 @@ class SandboxServer:
         app = web.Application(client_max_size=_MAX_BODY)
         keys = {key.key: key for key in self._config.api_keys}
         app.add_routes(KrakenDialect(self.venue, keys, self.faults, self.tokens).routes())
+        for name, dialect in _DIALECTS.items():
+            if name in self.venues:
+                app.add_routes(dialect(self.venues[name], keys, self.faults).routes())
         app.add_routes(self.streams.routes())
         app.on_shutdown.append(self.streams.close)
         token = self._config.control_token
         app.add_routes(
             Control(
-                self.venue, self.faults, self.sockets, self.tokens, token, self.stopping, self._follow_wall
+                self.venues, self.faults, self.sockets, self.tokens, token, self.stopping, self._follow_wall
             ).routes()
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -89,17 +129,22 @@ class SandboxServer:
                 await self._ticker
         if self._runner is not None:
             await self._runner.cleanup()
-        self.venue.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the venues' files."""
+        for venue in self.venues.values():
+            venue.close()
 
     async def _tick(self) -> None:
         """Keep up with the market while nobody asks."""
         while True:
             await asyncio.sleep(_TICK_SECONDS)
-            try:
-                with self.venue.request():
-                    pass
-            except Exception:
-                _log.exception("sandbox tick failed")
+            for venue in self.venues.values():
+                try:
+                    venue.catch_up()
+                except Exception:
+                    _log.exception("sandbox tick failed", extra={"venue": venue.profile.name})
 
 
 def run_sandbox(config: SandboxConfig, market: Market | None = None) -> int:
@@ -120,7 +165,7 @@ async def _serve(config: SandboxConfig, market: Market | None) -> int:
         await server.start()
     except OSError as error:
         _log.error("sandbox cannot listen: %s", error, extra={"url": config.base_url})
-        server.venue.close()
+        server.close()
         return 1
     try:
         await server.stopping.wait()
