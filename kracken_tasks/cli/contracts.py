@@ -89,7 +89,7 @@ def check(
         raise BadData(
             f"{len(rejecting)} of {len(findings)} findings would keep rows out of the lake", findings=len(rejecting)
         )
-    say(f"the contract holds; {len(findings)} warnings" if findings else "the contract holds: nothing found")
+    say(f"nothing would be rejected; warnings: {len(findings)}" if findings else "the contract holds: nothing found")
 
 
 def _in_lake(key: SeriesKey | TapeKey | None, at: datetime) -> tuple[Finding, ...]:

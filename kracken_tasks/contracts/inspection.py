@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
-from kracken_tasks.contracts.context import elsewhere_of
 from kracken_tasks.contracts.contract import Contract
 from kracken_tasks.contracts.judging import Subject, judge, subject_of
-from kracken_tasks.contracts.subject import Elsewhere, Facts, dataset_of
+from kracken_tasks.contracts.neighbours import closes_elsewhere
+from kracken_tasks.contracts.subject import Candles, Elsewhere, Facts, dataset_of
 from kracken_tasks.domain.market import SeriesKey, TapeKey, key_parts
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
@@ -100,13 +100,7 @@ def _elsewhere(stored: Stored, key: SeriesKey) -> Elsewhere | None:
         for one in stored.series()
         if (one.symbol, one.timeframe) == (key.symbol, key.timeframe) and one.exchange != key.exchange
     ]
-    frames = {one.exchange: stored.candles(one) for one in others}
-    return elsewhere_of(
-        {
-            venue: pd.Series(frame["close"].to_numpy(np.float64), index=pd.DatetimeIndex(frame["ts"]).as_unit("us"))
-            for venue, frame in frames.items()
-        }
-    )
+    return closes_elsewhere({one.exchange: Candles.of(stored.candles(one)) for one in others})
 
 
 def _completed(contract: Contract, frame: pd.DataFrame, source: str) -> pd.DataFrame:

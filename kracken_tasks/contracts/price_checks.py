@@ -158,28 +158,28 @@ def volume_unit(rows: Candles | Trades, facts: Facts, params: Params) -> Hits:
     return hits(mask[len(past) :], "changed in volume by just the price: base and quote are mixed up")
 
 
-def far_from_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
-    """The close is within ``factor`` of at least one other venue's close of the same window."""
+def far_from_venues(rows: Rows, facts: Facts, params: Params) -> Hits:
+    """The price is within ``factor`` of at least one other venue's, of the same window or moment."""
     if facts.elsewhere is None:
-        return no_hits(candles)
-    others = facts.elsewhere.at(candles.ts)
-    off = _outside(candles.close, others.low, others.high)
+        return no_hits(rows)
+    others = facts.elsewhere.at(rows.ts)
+    off = _outside(rows.price, others.low, others.high)
     far = off > float(np.log(params["factor"]))
     return hits(far, f"differed by a factor of up to {_largest(off, far):.3g} from every other venue")
 
 
-def against_venues(candles: Candles, facts: Facts, params: Params) -> Hits:
-    """The close is not ``factor`` away from at least ``venues`` other venues that agree with each other (within ``agree``)."""
+def against_venues(rows: Rows, facts: Facts, params: Params) -> Hits:
+    """The price is not ``factor`` away from at least ``venues`` other venues that agree with each other (within ``agree``)."""
     if facts.elsewhere is None:
-        return no_hits(candles)
-    others = facts.elsewhere.at(candles.ts)
+        return no_hits(rows)
+    others = facts.elsewhere.at(rows.ts)
     with np.errstate(invalid="ignore"):
         sure = (others.venues >= int(params["venues"])) & (others.high <= others.low * float(params["agree"]))
-    off = _outside(candles.close, others.median, others.median)
+    off = _outside(rows.price, others.median, others.median)
     wrong = sure & (off > float(np.log(params["factor"])))
     return hits(
         wrong,
-        f"had a close that other venues, which agree, disprove: off by a factor of up to {_largest(off, wrong):.3g}",
+        f"had a price that other venues, which agree, disprove: off by a factor of up to {_largest(off, wrong):.3g}",
     )
 
 

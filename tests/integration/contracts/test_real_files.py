@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kracken_tasks.contracts.context import elsewhere_of
 from kracken_tasks.contracts.inspection import inspect_frame
 from kracken_tasks.contracts.judging import judge, subject_of
+from kracken_tasks.contracts.neighbours import closes_elsewhere
 from kracken_tasks.contracts.subject import Candles, Facts
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
@@ -43,11 +43,6 @@ def key_of(name: str) -> SeriesKey:
     return SeriesKey(exchange, symbol.replace("-", "/"), Timeframe(timeframe))
 
 
-def closes(name: str) -> pd.Series:
-    frame = candles(name)
-    return pd.Series(frame["close"].to_numpy(), index=pd.DatetimeIndex(frame["ts"]).as_unit("us"))
-
-
 @pytest.mark.parametrize("name", NAMES or [pytest.param("", marks=pytest.mark.skip(reason="real data not present"))])
 def test_a_real_file_loses_no_row_and_tells_only_what_is_explained(name: str) -> None:
     contract = contract_of("candles")
@@ -75,7 +70,7 @@ def test_three_venues_of_the_same_days_never_disprove_each_other() -> None:
     venues = [name for name in NAMES if name.endswith("_BTC-USD_1d")]
     assert len(venues) == 3
     for name in venues:
-        others = elsewhere_of({other: closes(other) for other in venues if other != name})
+        others = closes_elsewhere({other: Candles.of(candles(other)) for other in venues if other != name})
         subject = subject_of(candles(name), Facts(key_of(name), NOW, elsewhere=others), contract)
         (told,) = judge(contract, [subject])
         rules = {one.rule: one.rows for one in told.findings}
@@ -88,7 +83,7 @@ def test_three_venues_of_the_same_days_never_disprove_each_other() -> None:
 def test_hours_named_by_their_close_or_in_local_time_are_seen_against_another_venue() -> None:
     contract, key = contract_of("candles"), key_of("bitfinex_BTC-USD_1h")
     frame = candles("bitfinex_BTC-USD_1h").iloc[5000:7000].reset_index(drop=True)
-    others = elsewhere_of({"kraken": closes("kraken_BTC-USD_1h")["2017-06":"2018-01"]})
+    others = closes_elsewhere({"kraken": Candles.of(candles("kraken_BTC-USD_1h"))})
     for hours in (0, 1, -5):
         moved = frame.assign(ts=frame["ts"] + pd.Timedelta(hours=hours))
         (told,) = judge(contract, [subject_of(moved, Facts(key, NOW, elsewhere=others), contract)])

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from kracken_tasks.contracts import row_findings
-from kracken_tasks.contracts.context import elsewhere_of
+from kracken_tasks.contracts.neighbours import closes_elsewhere, prices_elsewhere
 from kracken_tasks.contracts.rows import ROW_CHECKS, ROW_RULES
-from kracken_tasks.contracts.subject import Candles
+from kracken_tasks.contracts.subject import ROWS_OF, Candles, Elsewhere, Rows
 from tests.support.candle_frames import BTC, START, candle_frame, hours
 from tests.support.contract_frames import clean_frame, contract_of, judged, later, quotes_frame, trades_frame
 
@@ -114,14 +114,22 @@ def standing(frame: pd.DataFrame) -> pd.DataFrame:
     return still
 
 
-def closes(frame: pd.DataFrame) -> pd.Series:
-    return pd.Series(frame["close"].to_numpy(), index=pd.DatetimeIndex(frame["ts"]).as_unit("us"))
+def other(dataset: str, by: float = 1.0) -> Rows:
+    """Another venue's rows, the same market in clean."""
+    frame = clean_frame(dataset)
+    names = {"candles": PRICES, "trades": ["price"], "quotes": ["bid", "ask"]}[dataset]
+    return ROWS_OF[dataset].of(times(slice(None), by, names)(frame))
 
 
-TWO = elsewhere_of({"binance": closes(candle_frame(40)), "bitstamp": closes(candle_frame(40)) * 1.01})
-ONE = elsewhere_of({"binance": closes(candle_frame(40))})
+def events_elsewhere(dataset: str, *factors: float) -> Elsewhere | None:
+    venues = {f"venue {number}": other(dataset, by) for number, by in enumerate(factors)}
+    return prices_elsewhere(venues, ROWS_OF[dataset].of(clean_frame(dataset)).ts)
+
+
+TWO = closes_elsewhere({"binance": other("candles"), "bitstamp": other("candles", 1.01)})
+ONE = closes_elsewhere({"binance": other("candles")})
 LONG = candle_frame(200)
-SHIFTED = elsewhere_of({"binance": closes(LONG.assign(ts=LONG["ts"] + pd.Timedelta(hours=1)))})
+SHIFTED = closes_elsewhere({"binance": Candles.of(LONG.assign(ts=LONG["ts"] + pd.Timedelta(hours=1)))})
 MISPRINTED = Candles.of(times(19, 12.0, PRICES)(candle_frame(40)).iloc[:20])
 LOW = {"open": 101.0, "high": 103.0, "low": 101.5, "close": 102.0, "vwap": 102.0}
 HIGH = {"open": 100.0, "high": 99.0, "low": 98.0, "close": 98.5, "vwap": 98.5}
@@ -177,6 +185,8 @@ CASES: dict[str, dict[str, Case]] = {
         "one_story_per_id": Case(twice(30, price=100.01), 2),
         "odd_print": Case(times(30, 12.0, ["price"])),
         "volume_unit": Case(in_quote, 64, {"now": later(1000)}),
+        "against_venues": Case(times(30, 1.6, ["price"]), facts={"elsewhere": events_elsewhere("trades", 1.0, 1.01)}),
+        "far_from_venues": Case(times(30, 1.2, ["price"]), facts={"elsewhere": events_elsewhere("trades", 1.0)}),
         "in_order": Case(swapped),
         "repeated_id": Case(twice(30)),
         "id_gaps": Case(rows_at(*range(30), *range(31, 60))),
@@ -195,6 +205,12 @@ CASES: dict[str, dict[str, Case]] = {
         "time_unit": Case(lambda frame: moved(0, "received", days=0)(stamped(0, in_seconds)(frame))),
         "not_from_future": Case(lambda frame: moved(59, "received", hours=1)(moved(59, hours=1)(frame))),
         "misprint": Case(times(30, 3.0, ["bid", "ask", "last"])),
+        "against_venues": Case(
+            times(30, 1.6, ["bid", "ask"]), facts={"elsewhere": events_elsewhere("quotes", 1.0, 1.01)}
+        ),
+        "far_from_venues": Case(
+            times(30, 1.15, ["bid", "ask", "last"]), facts={"elsewhere": events_elsewhere("quotes", 1.0)}
+        ),
         "in_order": Case(swapped),
         "received_before_stamped": Case(moved(30, "received", seconds=-3)),
         "clock_offset": Case(lambda frame: frame.assign(received=frame["received"] + pd.Timedelta(hours=1)), 0),

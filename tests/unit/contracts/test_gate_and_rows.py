@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import cProfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from kracken_tasks.contracts import check_batch, row_findings
+from kracken_tasks.contracts.neighbours import prices_elsewhere
+from kracken_tasks.contracts.subject import Quotes
 from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.lake.lake import Lake
@@ -169,3 +173,37 @@ def test_findings_are_kept_with_their_reason_and_can_be_asked_for_in_sql(lake: L
     row = lake.sql("SELECT rule, why, contract, sample FROM findings").iloc[0]
     assert (row["rule"], row["why"], row["contract"]) == (kept.rule, kept.why, kept.contract)
     assert list(row["sample"]) == list(kept.sample)
+
+
+def test_quotes_are_held_against_the_newest_quotes_of_other_venues(lake: Lake) -> None:
+    def tape(venue: str) -> TapeKey:
+        return TapeKey(venue, "BTC/USD", Tape.QUOTES)
+
+    for venue in ("binance", "bitstamp"):
+        staged = lake.stage(tape(venue), quotes_frame(), asked_from=START, asked_to=later(600), source="stream")
+        lake.commit(check_batch(lake, StagedBatch((staged,)), now=NOW, contracts_dir=CONTRACTS), known_at=NOW)
+    wrong = quotes_frame(seconds=5.0)
+    wrong.loc[20:25, ["bid", "ask", "last"]] *= 1.6
+    staged = lake.stage(tape("kraken"), wrong, asked_from=START, asked_to=later(300), source="stream")
+    verdict = check_batch(lake, StagedBatch((staged,)), now=NOW, contracts_dir=CONTRACTS)
+    assert [(one.rule, one.rows) for one in verdict.findings] == [("against_venues", 6)]
+
+
+def test_another_venues_price_speaks_for_a_minute_and_no_longer() -> None:
+    quotes = Quotes.of(quotes_frame(1))
+    seconds = np.array([-1, 0, 60, 61]) * 1_000_000
+    told = prices_elsewhere({"binance": quotes}, quotes.ts[0] + seconds)
+    assert told is not None
+    assert ((told.ts - quotes.ts[0]) / 1e6).tolist() == [0, 60]
+    assert told.median.tolist() == [quotes.price[0]] * 2
+    assert prices_elsewhere({"binance": quotes}, quotes.ts + 61_000_000) is None
+
+
+@pytest.mark.parametrize("pairs", [1, 25])
+def test_a_batch_is_validated_once_however_many_pairs_are_in_it(lake: Lake, pairs: int) -> None:
+    keys = [SeriesKey("kraken", f"A{number}/USD", Timeframe.H1) for number in range(pairs)]
+    batch = StagedBatch(tuple(stage_frame(lake, key, candle_frame(ROWS)) for key in keys))
+    with cProfile.Profile() as profile:
+        assert check_batch(lake, batch, now=NOW, contracts_dir=CONTRACTS).clean
+    calls = {entry.code.co_name: entry.callcount for entry in profile.getstats() if hasattr(entry.code, "co_name")}
+    assert calls["validate_expectation_suite"] == calls["failing_rows"] == 1
