@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import Format, as_of, moment, say, show_frame, show_rows, symbol, write_frame
+from kracken_tasks.cli.values import Format, as_of, moment, say, show_rows, symbol, write_frame
 from kracken_tasks.domain.clock import WallClock
 from kracken_tasks.domain.market import DataKey, SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.settings import Settings, load_settings
 
 __all__ = ["add_to"]
+
+_SHOWN = 60
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,10 +72,14 @@ def quarantine_show(
     if form is not Format.TABLE or out is not None:
         write_frame(held, form, out)
         return
-    prices = [
+    numbers = [
         name for name in ("open", "high", "low", "close", "price", "bid", "ask", "volume") if name in held.columns
     ]
-    show_frame(held[["ts", *prices, "rule"]] if len(held) else held[["ts", "rule"]])
+    rows = [
+        [_minute(one["ts"]), *(f"{one[name]:.7g}" for name in numbers), one["rule"]] for one in held.to_dict("records")
+    ]
+    show_rows(["ts", *numbers, "rule"], rows[:_SHOWN], right=numbers)
+    say(f"{len(rows)} rows" + (f", the first {_SHOWN} shown; all of them with --out" if len(rows) > _SHOWN else ""))
     for reason in sorted(set(held["reason"])):
         say(reason)
 

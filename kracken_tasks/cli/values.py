@@ -110,7 +110,7 @@ def show_frame(frame: pd.DataFrame) -> None:
 
 def show_rows(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = ()) -> None:
     """A table without frames, so that it fits eighty columns; ``right`` names the columns of numbers."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in header:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:

@@ -79,7 +79,7 @@ def test_gaps_name_their_cause_and_the_command_that_would_fill_them(kracken: Kra
 def test_rows_in_quarantine_are_listed_shown_and_released_by_name(kracken: Kracken, lake: Lake) -> None:
     assert "kraken BTC/USD 1h 1 2023-01-03 06:00 2023-01-03 06:00 jump" in lines_of(kracken("quarantine", "list").out)
     shown = kracken("quarantine", "show", *HELD)
-    assert "2023-01-03 06:00:00" in shown.out
+    assert lines_of(shown.out)[2].startswith("2023-01-03 06:00 ")
     assert "Prices do not jump." in shown.out
     refused = kracken("quarantine", "release", *HELD, "--by", "Ada", "--reason", "fine", "--from", "2023-01-04")
     assert (refused.code, "nothing is held" in refused.sentence) == (1, True)
@@ -128,7 +128,7 @@ def test_maintain_says_what_it_did_and_verify_names_a_damaged_file(kracken: Krac
     commit_frame(lake, ETH, candle_frame(600, start=START + timedelta(hours=600)))
     said = lines_of(kracken("maintain", "--verify").out)
     assert said[0].startswith("files 4 -> 3, ")
-    assert said[1:] == ["deleted: 0 replaced, 0 staged, 0 left by killed writers", "every file is what was committed"]
+    assert said[1:] == ["deleted: 3 replaced, 0 staged, 0 left by killed writers", "every file is what was committed"]
     (home / "lake" / lake.snapshot().files(ETH)[0].name).write_bytes(b"rot")
     damaged = kracken("maintain", "--verify")
     assert (damaged.code, "1 files are not what was committed: data/kraken/ETH-USD/1h/" in damaged.sentence) == (
