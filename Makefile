@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test lint types imports format browser-test bench clean
+.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run lint types imports format browser-test bench clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -35,6 +35,9 @@ kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the m
 
 backfill-kill-test: $(STAMP)  ## a month's backfill killed ten times by kill -9, and two at once: the same bytes as one undisturbed
 	$(BIN)/python -m pytest --month tests/fault/test_backfill_killed.py $(ARGS)
+
+fault-run: $(STAMP)  ## ingest and streams through ten minutes of seeded faults; the lake is then held against the venue (ARGS="--minutes 2")
+	$(BIN)/python -m tests.e2e.fault_run $(ARGS)
 
 lint: $(STAMP)     ## style
 	$(BIN)/ruff check .

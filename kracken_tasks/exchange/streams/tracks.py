@@ -22,17 +22,19 @@ _REMEMBERED: Final = 50_000
 class TradeTrack:
     """Which trades of a feed were seen.  ``consecutive``: ids count up one by one, so that a jump is a loss."""
 
-    def __init__(self, seen: Iterable[PublicTrade] = (), *, consecutive: bool = False) -> None:
+    def __init__(self, seen: Sequence[PublicTrade] = (), *, consecutive: bool = False) -> None:
         self._consecutive = consecutive
         self._known: OrderedDict[object, None] = OrderedDict()
         self.last: PublicTrade | None = None
         self.note(seen)
+        # What was seen before this feed began goes back further than it is told here: a snapshot may reach behind it.
+        self._floor = min((trade.ts for trade in seen), default=None)
 
     def fresh(self, trades: Iterable[PublicTrade]) -> list[PublicTrade]:
         """Those not seen before, each once, oldest first as they came."""
         told: dict[object, PublicTrade] = {}
         for trade in trades:
-            if trade.identity not in self._known:
+            if trade.identity not in self._known and (self._floor is None or trade.ts >= self._floor):
                 told.setdefault(trade.identity, trade)
         return list(told.values())
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -14,60 +13,14 @@ import pytest
 
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.errors import Misconfigured
-from kracken_tasks.exchange.streams import Batch, Channel, FeedKey, FeedSource, FeedStatus, Gap, WebSocketManager
+from kracken_tasks.exchange.streams import Channel, FeedKey, FeedSource, WebSocketManager
 from kracken_tasks.exchange.streams.source import StreamTrouble
+from tests.support.listening import PATIENCE, Ear
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
 
 TRADES = FeedKey("kraken", BTC, Channel.TRADES)
 TICKER = FeedKey("kraken", BTC, Channel.TICKER)
 MINUTES = FeedKey("kraken", BTC, Channel.CANDLES, Timeframe.M1)
-
-# No wait in these tests may take longer; a machine with other work has to fit in.
-PATIENCE = 20.0
-
-
-class Ear:
-    """Listens to one feed and keeps what it heard."""
-
-    def __init__(self, manager: WebSocketManager, key: FeedKey, **options: Any) -> None:
-        self.manager, self.key = manager, key
-        self.batches: list[Batch] = []
-        self.gaps: list[Gap] = []
-        self._changed = asyncio.Event()
-        self.task = asyncio.create_task(self._listen(**options))
-
-    async def _listen(self, **options: Any) -> None:
-        async with aclosing(self.manager.batches([self.key], **options)) as told:  # type: ignore[type-var]
-            async for one in told:
-                (self.batches if isinstance(one, Batch) else self.gaps).append(one)  # type: ignore[arg-type]
-                self._changed.set()
-
-    @property
-    def items(self) -> list[Any]:
-        return [item for batch in self.batches for item in batch.items]
-
-    @property
-    def status(self) -> FeedStatus:
-        """Raises: LookupError before the feed has started."""
-        return {one.key: one for one in self.manager.status()}[self.key]
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until something is so; a look every few milliseconds, and a bound on all of it."""
-
-        def so() -> bool:
-            try:
-                return true()
-            except LookupError:
-                return False
-
-        async with asyncio.timeout(PATIENCE):
-            while not so():
-                if self.task.done():
-                    self.task.result()
-                self._changed.clear()
-                with_news = asyncio.create_task(self._changed.wait())
-                await asyncio.wait({with_news, self.task}, timeout=0.005, return_when=asyncio.FIRST_COMPLETED)
-                with_news.cancel()
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Somebody who listens to one feed and keeps what is heard.
+
+In: a ``WebSocketManager`` and a feed.  Out: batches, gaps, and waits that end when something is so.  Never: an unbounded wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from kracken_tasks.exchange.streams import Batch, FeedKey, FeedStatus, Gap, WebSocketManager
+
+__all__ = ["PATIENCE", "Ear"]
+
+# No wait may take longer; a machine with other work has to fit in.
+PATIENCE = 20.0
+
+
+class Ear:
+    """Listens to one feed and keeps what it heard."""
+
+    def __init__(self, manager: WebSocketManager, key: FeedKey, **options: Any) -> None:
+        self.manager, self.key = manager, key
+        self.batches: list[Batch] = []
+        self.gaps: list[Gap] = []
+        self._changed = asyncio.Event()
+        self.task = asyncio.create_task(self._listen(**options))
+
+    async def _listen(self, **options: Any) -> None:
+        async with aclosing(self.manager.batches([self.key], **options)) as told:  # type: ignore[type-var]
+            async for one in told:
+                (self.batches if isinstance(one, Batch) else self.gaps).append(one)  # type: ignore[arg-type]
+                self._changed.set()
+
+    @property
+    def items(self) -> list[Any]:
+        return [item for batch in self.batches for item in batch.items]
+
+    @property
+    def status(self) -> FeedStatus:
+        """Raises: LookupError before the feed has started."""
+        return {one.key: one for one in self.manager.status()}[self.key]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so; a look every few milliseconds, and a bound on all of it."""
+
+        def so() -> bool:
+            try:
+                return true()
+            except LookupError:
+                return False
+
+        async with asyncio.timeout(PATIENCE):
+            while not so():
+                if self.task.done():
+                    self.task.result()
+                self._changed.clear()
+                with_news = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({with_news, self.task}, timeout=0.005, return_when=asyncio.FIRST_COMPLETED)
+                with_news.cancel()
