@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import pandas as pd
 
@@ -26,6 +26,7 @@ from kracken_tasks.exchange.market_data import MarketData
 
 __all__ = ["Patience", "TradeRead", "read_trades"]
 
+T = TypeVar("T")
 Heard = Callable[[datetime, int], None]
 
 _NANOSECOND_DIGITS: Final = 19
@@ -33,17 +34,17 @@ _NANOSECOND_DIGITS: Final = 19
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a page that could not be had is asked for again, after pauses that double up to a minute."""
+    """How often a venue that did not answer is asked again, after pauses that double up to a minute.  Only for questions."""
 
     tries: int = 8
     first_pause: float = 1.0
     pause: Callable[[float], None] = sleep
 
-    def ask(self, market: MarketData, symbol: str, cursor: str | None, since: datetime) -> Page:
-        """Raises: RetryLater after the last try; Misconfigured, BadData at once."""
+    def with_(self, question: Callable[[], T]) -> T:
+        """The answer.  Raises: RetryLater after the last try; whatever else the question raises at once."""
         for number in range(self.tries):
             try:
-                return Page(*market.trades(symbol, cursor, since))
+                return question()
             except RetryLater:
                 if number + 1 == self.tries:
                     raise
@@ -83,7 +84,7 @@ def read_trades(
         if most_calls is not None and calls >= most_calls:
             raise RetryLater(f"{symbol}: {most_calls} calls did not reach {window.end}", symbol=symbol, calls=calls)
         cursor = pages[-1].cursor if pages else None
-        page = asker.ask(market, symbol, cursor, window.start)
+        page = _page(asker, market, symbol, cursor, window.start)
         calls += 1
         ended = page.trades.empty or page.cursor == cursor
         if pages and (ended or _jumps(pages[-1], page)) and _cut_by_time(pages[-1]):
@@ -111,6 +112,10 @@ def _cut(pages: list[Page], window: Window, calls: int) -> TradeRead:
     return TradeRead(inside, Page(beyond, pages[-1].cursor) if len(beyond) else None, first, calls)
 
 
+def _page(asker: Patience, market: MarketData, symbol: str, cursor: str | None, since: datetime) -> Page:
+    return asker.with_(lambda: Page(*market.trades(symbol, cursor, since)))
+
+
 def _cut_by_time(page: Page) -> bool:
     """Whether a page's cursor is its last trade's nanosecond, and its trades are numbered."""
     return len(page.cursor) >= _NANOSECOND_DIGITS and bool(pd.notna(page.trades["trade_id"].iloc[-1]))
@@ -125,7 +130,7 @@ def _a_nanosecond_earlier(
     asker: Patience, market: MarketData, symbol: str, before: Page, since: datetime
 ) -> Page | None:
     """What follows ``before``, those included that share its last nanosecond; None if that brings no trade that was missing."""
-    again = asker.ask(market, symbol, str(int(before.cursor) - 1), since)
+    again = _page(asker, market, symbol, str(int(before.cursor) - 1), since)
     if again.trades.empty or _jumps(before, again):
         return None
     return again if again.trades["trade_id"].iloc[-1] > before.trades["trade_id"].iloc[-1] else None

@@ -69,7 +69,7 @@ def backfill(
 
     Public calls give way to trading.  What no source can give is told, and stays a hole with its cause.
     """
-    from kracken_tasks.candles.backfill import run_backfill
+    from kracken_tasks.candles.backfill import Backfill
     from kracken_tasks.candles.backfill_plan import plan_backfill
     from kracken_tasks.candles.ingestion import decimals_from, import_sources
 
@@ -94,14 +94,20 @@ def backfill(
         commit, verdict = import_sources(store, wanted, judge, now=now, before=now)
         say(f"archive: commit {commit.seq}: {commit.rows_added} candles added, {commit.rows_revised} revised")
         _tell_findings([verdict.findings])
-    steps = run_backfill(
-        store, venue, plan, judge, spool=settings.paths.home / "spool", keep_trades=keep_trades,
-        decimals=decimals_from(venue.instruments), heard=(bar := _Bar(plan)).heard,
-    )  # fmt: skip
+    bar = _Bar(plan)
+    work = Backfill(
+        store,
+        venue,
+        judge,
+        settings.paths.home / "spool",
+        keep_trades,
+        decimals_from(venue.instruments),
+        heard=bar.heard,
+    )
     added = revised = trades = 0
     findings = []
     with bar.shown:
-        for step in steps:
+        for step in work.run(plan):
             bar.step(step.what, step.window)
             trades += step.trades
             findings.append(step.findings)

@@ -149,3 +149,25 @@ def test_what_came_of_it_has_every_trade_once_and_no_hole_without_a_cause(
         key = SeriesKey("kraken", SYMBOL, width)
         assert snapshot.candles(key)["trades"].sum() == len(trades)
         assert {hole.cause for hole in snapshot.holes(key, start, NOW)} <= {HoleCause.NO_TRADES}
+
+
+def test_a_backfill_in_bad_weather_equals_one_in_good_byte_for_byte(
+    request: pytest.FixtureRequest, sandbox: RunningSandbox, begin: Begin, homes: Path, undisturbed: Undisturbed
+) -> None:
+    if not request.config.getoption("--month"):
+        pytest.skip("waits between its tries: part of make backfill-kill-test")
+    weather = {
+        "Trades": {"drop": True}, "T*": {"status": 503, "body": "<html>"}, "Time": {"error": "EService:Busy"},
+        "O*": {"error": "EAPI:Rate limit exceeded"},
+    }  # fmt: skip
+    for seed, (endpoint, fault) in enumerate(weather.items()):
+        sandbox.control.fault(endpoint, count=None, probability=0.15, seed=seed, **fault)
+    try:
+        for _ in range(10):  # the venue's patience may be used up; the next run goes on
+            process = begin("weather")
+            process.communicate(timeout=PATIENCE)
+            if process.returncode == 0:
+                break
+    finally:
+        sandbox.control.clear_faults()
+    assert tree(homes / "weather") == undisturbed.tree

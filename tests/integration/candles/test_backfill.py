@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kracken_tasks.candles.aggregate import aggregate
-from kracken_tasks.candles.backfill import Progress, run_backfill
+from kracken_tasks.candles.backfill import Backfill, Progress
 from kracken_tasks.candles.backfill_plan import BackfillPlan, plan_backfill
 from kracken_tasks.candles.fetch import fetch
 from kracken_tasks.candles.ingestion import Judge, decimals_from
@@ -55,11 +55,8 @@ def judging(lake: Lake) -> Judge:
 
 
 def carried_out(lake: Lake, venue: CcxtVenue, plan: BackfillPlan, folder: Path) -> list[Progress]:
-    return list(
-        run_backfill(
-            lake, venue, plan, judging(lake), spool=folder / "spool", decimals=decimals_from(venue.instruments)
-        )
-    )
+    decimals = decimals_from(venue.instruments)
+    return list(Backfill(lake, venue, judging(lake), folder / "spool", decimals=decimals).run(plan))
 
 
 @pytest.mark.parametrize("symbol", ["BTC/USD", "ADA/USD"])
@@ -153,7 +150,7 @@ def quiet_venue() -> CandleVenue:
 
 def filled(lake: Lake, venue: CandleVenue, start: datetime, folder: Path) -> BackfillPlan:
     told = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1, Timeframe.D1], start, allowed=TRADES_ONLY)
-    for _ in run_backfill(lake, venue, told, judging(lake), spool=folder / "spool"):
+    for _ in Backfill(lake, venue, judging(lake), folder / "spool").run(told):
         pass
     return told
 
@@ -186,7 +183,7 @@ def test_a_venue_that_pages_its_candles_gives_all_of_them_stretch_by_stretch(lak
     market = CandleVenue(candles, now=HERE, page=1000)
     told = plan_backfill(lake, market, "BTC/USD", [Timeframe.M1], utc(2025, 12, 1))
     assert {leg.source for leg in told.legs} == {Source.OHLC}
-    steps = list(run_backfill(lake, market, told, judging(lake), spool=tmp_path / "spool"))
+    steps = list(Backfill(lake, market, judging(lake), tmp_path / "spool").run(told))
     minutes = SeriesKey("kraken", "BTC/USD", Timeframe.M1)
     assert len(lake.snapshot().candles(minutes)) == len(candles)
     assert [step.commit is not None for step in steps] == [True] * 7
