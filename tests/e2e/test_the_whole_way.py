@@ -12,6 +12,7 @@ import pytest
 from prefect.client.schemas.objects import FlowRun
 
 from flows.ingest_ohlcv import ingest_ohlcv
+from flows.maintain_lake import maintain_lake
 from flows.nightly_exports import nightly_exports
 from flows.retrain_lstm import retrain_lstm
 from flows.run_backtest import run_backtest
@@ -22,11 +23,12 @@ from kracken_tasks.execution.tick_deps import lease_name
 from tests.support.flow_stage import Stage, artifacts_of, newest_run, stage_at
 
 SHOWN = {
-    "ingest_ohlcv": {"candle-contract", "lake-commit", "lake-coverage"},
+    "ingest_ohlcv": {"candle-contract", "lake-commit", "lake-coverage", "lake-map"},
     "retrain_lstm": {"training", "model-btc-usd", "models"},
     "run_backtest": {"backtest-btc-usd", "backtests"},
     "trading_tick": {"tick", "decisions"},
     "nightly_exports": {"tax-files", "journal"},
+    "maintain_lake": {"lake-upkeep", "lake-map"},
 }
 FILES = {"gains.csv", "open_lots.csv", "trades.csv", "koinly.csv", "journal.json", "journal.run.json"}
 
@@ -42,6 +44,7 @@ def lived(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
             (run_backtest, {"strategy": "sma_cross"}),
             (trading_tick, {"key": "first"}),
             (nightly_exports, {}),
+            (maintain_lake, {"verify": True}),
         ):
             asyncio.run(flow(**parameters))
             runs[flow.name] = newest_run(flow.name)
