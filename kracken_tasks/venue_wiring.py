@@ -115,7 +115,7 @@ def _real_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> Ccxt
 
 @cache
 def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue | None:
-    """A venue that can read its account; None without a key, or where another server stands in for the venue.
+    """A venue that can read its account; None without a key.
 
     It never leaves this file but as a reader: nothing is sent through it.
     """
@@ -123,8 +123,12 @@ def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> Ccx
 
     keys = {"apiKey": listed.api_key, "secret": listed.secret, "password": listed.password, "uid": listed.uid}
     told = {option: secret.get_secret_value() for option, secret in keys.items() if secret is not None}
-    if not told or listed.base_url is not None:
+    if not told:
         return None
+    if listed.base_url is not None:
+        from kracken_tasks.sandbox.client_config import VENUE_OPTIONS
+
+        told = {**VENUE_OPTIONS[name](listed.base_url), **told}
     options = {**told, **_pace(listed)}
     return CcxtVenue(
         name, options, timeout_seconds=listed.timeout_seconds, budget=budget, tier=listed.tier or _slowest(name)

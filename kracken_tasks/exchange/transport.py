@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import ccxt  # type: ignore[import-untyped]  # it ships no type information
@@ -25,6 +25,8 @@ from kracken_tasks.exchange.rates.kraken import TIERS, KrakenRates
 from kracken_tasks.exchange.rates.weights import VenueRates, WeightedRates
 
 __all__ = ["Toll", "Trace", "rates_of", "traced", "vendor_class"]
+
+_KRAKENS_PACE_MS: Final = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,9 @@ def rates_of(exchange: str, api: Any, tier: str | None) -> VenueRates:
     unit_ms = float(api.rateLimit)
     if exchange == "kraken":
         # A client told to be faster than Kraken allows talks to a server that counts at that pace.
-        own_pace = tier is None and unit_ms < 1000.0
-        told = None if own_pace else TIERS[tier or "starter"]
+        own_pace = tier is None and unit_ms < _KRAKENS_PACE_MS
         return KrakenRates(
-            f"{address} key {mark}", f"{address} public", told, min(unit_ms, 1000.0) if own_pace else unit_ms
+            f"{address} key {mark}", f"{address} public", None if own_pace else TIERS[tier or "starter"], unit_ms
         )
     return WeightedRates(address, unit_ms)
 

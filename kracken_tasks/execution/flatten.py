@@ -15,6 +15,7 @@ from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import Purpose, TradingState
 from kracken_tasks.errors import KrackenError
+from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.desk import Desk, ExecutionConfig
 from kracken_tasks.execution.exits import Exit, leave, settled
@@ -46,6 +47,7 @@ class FlattenReport:
         return not self.left and not self.problems
 
 
+@calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def flatten(
     broker: Broker,
     ledger: Ledger,

@@ -21,6 +21,7 @@ from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Purpose, Side
 from kracken_tasks.errors import BadData, KrackenError, TradeRefused
+from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.orders import SendRules, sell_request
 from kracken_tasks.ledger import Ledger
@@ -37,6 +38,7 @@ class DirectReport:
     problems: Mapping[str, str]
 
 
+@calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def flatten_direct(
     broker: Broker, journal: Path, *, account: str, into: str = "USD", rules: SendRules | None = None
 ) -> DirectReport:

@@ -19,6 +19,7 @@ from kracken_tasks.domain.market import Balance, Quote, SeriesKey
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import Action, Position, Purpose
 from kracken_tasks.errors import BadData, KrackenError, RetryLater
+from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.account import Account, account_facts
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
@@ -36,6 +37,7 @@ from kracken_tasks.risk.state import AccountState
 __all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name", "run_tick"]
 
 
+@calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
     """Run one tick to its end, or say why it did not run.
 

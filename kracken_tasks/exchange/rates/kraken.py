@@ -36,9 +36,9 @@ TIERS: Final[Mapping[str, KrakenTier]] = {
     "pro": KrakenTier(20, 1.0, 180, 3.75),
 }
 
-# One count is never used: two calls may reach the venue a little closer together than they left.  A tick's questions fit between the
-# ceilings of reads and exports, the calls of an exit above both.
-_REST_KEPT: Final = (1.0, 3.0, 5.0, 8.0)
+# One count is never used: two calls may reach the venue a little closer together than they left.  Above the ceiling of exports there is
+# room for a whole tick, from its reconciling look to its exit, also at the slowest tier.
+_REST_KEPT: Final = (1.0, 3.0, 5.0, 10.0)
 # Twice the dearest way out: cancel an order younger than five seconds, amend one, send the sale.
 _ENGINE_KEPT: Final = (1.0, 27.0, 27.0, 27.0)
 _PUBLIC_BURST: Final = 5.0
