@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -253,3 +254,14 @@ async def test_nobody_is_sent_more_than_a_day_at_once(running: RunningSandbox) -
         running.control.advance(86_401)
         with pytest.raises(ConnectionError):
             await stream.frames()
+
+
+async def test_a_server_that_goes_says_so() -> None:
+    with contextlib.ExitStack() as stack:
+        running = stack.enter_context(running_sandbox(config=sandbox_config()))
+        async with open_stream(running) as stream:
+            await stream.subscribe("trade", SYMBOL, snapshot=False)
+            stopping = asyncio.create_task(asyncio.to_thread(stack.close))
+            with pytest.raises(ConnectionError, match="CLOSE"):
+                await stream.until(lambda frame: False)
+            await asyncio.wait_for(stopping, 10)

@@ -20,7 +20,7 @@ from kracken_tasks.sandbox.clock import NS_PER_SECOND, ClockMode
 from kracken_tasks.sandbox.dialects.kraken.streams.account import AccountFeed
 from kracken_tasks.sandbox.dialects.kraken.streams.feeds import Feed, Frame
 from kracken_tasks.sandbox.dialects.kraken.streams.spoiling import spoilt
-from kracken_tasks.sandbox.dialects.kraken.streams.subscribing import Wish
+from kracken_tasks.sandbox.dialects.kraken.streams.subscribing import Wish, symbols_of
 from kracken_tasks.sandbox.dialects.kraken.streams.wire import Digits, Json, encoded, stamp
 from kracken_tasks.sandbox.engine.orders import Refused
 from kracken_tasks.sandbox.faults import FaultRule, Faults, Moment
@@ -127,7 +127,16 @@ class Session:
         except ValueError:
             await self._answer({"error": "Malformed request"}, None, None, time_in)
             return
-        method, req_id, params = message.get("method"), message.get("req_id"), message.get("params", {})
+        method, req_id = message.get("method"), message.get("req_id")
+        try:
+            await self._dispatch(method, message.get("params", {}), req_id, time_in)
+        except ConnectionError:
+            raise
+        except Exception:
+            _log.exception("sandbox request failed", extra={"socket": self.number})
+            await self._answer({"error": "EGeneral:Internal error"}, str(method), req_id, time_in)
+
+    async def _dispatch(self, method: Any, params: dict[str, Any], req_id: Any, time_in: int) -> None:
         if method == "ping":
             await self._send("pong", self._timed({"method": "pong"}, req_id, time_in))
         elif method == "subscribe":
@@ -175,8 +184,14 @@ class Session:
 
     async def _unsubscribe(self, params: dict[str, Any], req_id: Any, time_in: int) -> None:
         channel = str(params.get("channel"))
-        symbols = params.get("symbol") if isinstance(params.get("symbol"), list) else [None]
-        for symbol in symbols or [None]:
+        symbols: list[str | None] = [None]
+        if params.get("symbol") is not None:
+            try:
+                symbols = [*symbols_of(params)]
+            except Refused as refusal:
+                await self._answer({"error": refusal.reason}, "unsubscribe", req_id, time_in)
+                return
+        for symbol in symbols:
             found = self.subscriptions.pop((channel, symbol), None)
             named: Json = {"symbol": symbol} if symbol is not None else {}
             told: Json = (
@@ -289,7 +304,9 @@ class Session:
         return not (rule.drop or rule.mute)
 
     async def _send(self, name: str, message: Json) -> None:
-        self._last_sent = _seconds()  # also of a frame that a fault swallows: a muted socket has heartbeats to swallow, too
+        self._last_sent = (
+            _seconds()
+        )  # also of a frame that a fault swallows: a muted socket has heartbeats to swallow, too
         rule = self._strike(f"send/{name}")
         if rule is not None and not await self._goes_on(rule):
             return
