@@ -17,6 +17,7 @@ from kracken_tasks.sandbox.clock import NS_PER_SECOND, wall_ns
 from kracken_tasks.sandbox.config import ApiKey
 from kracken_tasks.sandbox.dialects.coinbase.account import ACCOUNT
 from kracken_tasks.sandbox.dialects.coinbase.errors import argument, failure_of
+from kracken_tasks.sandbox.dialects.coinbase.orders import ORDERS
 from kracken_tasks.sandbox.dialects.coinbase.public import PUBLIC
 from kracken_tasks.sandbox.dialects.coinbase.sign import public_key_of, verified_claims
 from kracken_tasks.sandbox.dialects.rest import Endpoint, Rejection, RestDialect
@@ -34,7 +35,7 @@ class CoinbaseDialect(RestDialect):
     """See the module docstring.  Calls are counted per address and second of market time."""
 
     prefix: ClassVar[str] = "/coinbase"
-    endpoints: ClassVar[tuple[Endpoint, ...]] = (*PUBLIC, *ACCOUNT)
+    endpoints: ClassVar[tuple[Endpoint, ...]] = (*PUBLIC, *ACCOUNT, *ORDERS)
 
     def __init__(self, venue: Venue, keys: Mapping[str, ApiKey], faults: Faults) -> None:
         super().__init__(venue, keys, faults)
