@@ -38,7 +38,7 @@ TIERS: Final[Mapping[str, KrakenTier]] = {
 
 # One count is never used: two calls may reach the venue a little closer together than they left.  Above the ceiling of exports there is
 # room for a whole tick, from its reconciling look to its exit, also at the slowest tier.
-_REST_KEPT: Final = (1.0, 3.0, 5.0, 10.0)
+_REST_KEPT: Final = (1.0, 3.0, 5.0, 12.0)
 # Twice the dearest way out: cancel an order younger than five seconds, amend one, send the sale.
 _ENGINE_KEPT: Final = (1.0, 27.0, 27.0, 27.0)
 _PUBLIC_BURST: Final = 5.0

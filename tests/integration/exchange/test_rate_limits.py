@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.trading import OrderKind, OrderRequest, Side
+from kracken_tasks.domain.trading import Action, OrderKind, OrderRequest, Side
 from kracken_tasks.errors import RetryLater
-from kracken_tasks.exchange.rates import Priority, RateBudget, calls_at
+from kracken_tasks.exchange.rates import Charge, Priority, RateBudget, calls_at
+from kracken_tasks.exchange.rates.kraken import TIERS, KrakenRates
 from kracken_tasks.exchange.rates.store import MemoryCounters
 from kracken_tasks.exchange.venue import CcxtVenue
+from kracken_tasks.ledger import Ledger
 from tests.support import sandbox as support
+from tests.support.ledger import sqlite_url
 from tests.support.rates import HeldClock
 from tests.support.sandbox import RunningSandbox, running_sandbox
+from tests.support.sandbox_tick import tick_of
 
 BTC = "BTC/USD"
 START = utc(2025, 1, 6)
@@ -145,3 +150,42 @@ def test_entries_wait_before_exits_are_in_want_of_room(
     for number in range(20):
         venue.submit(sale(1000 + number))
     assert clock.naps == naps
+
+
+def test_a_whole_tick_that_sells_does_not_wait_while_an_export_takes_all_it_may(
+    sandbox: RunningSandbox, clock: SharedClock, budget: RateBudget, tmp_path: Path
+) -> None:
+    # Public calls at the pace of a local server: here it is the key's counter that matters.
+    options = {**sandbox.ccxt_options(), "rateLimit": 1}
+    venue = CcxtVenue("kraken", options, clock_keeps_seconds=0, budget=budget, tier="starter")
+    with Ledger.open(sqlite_url(tmp_path), account="main", exchange="kraken") as ledger:
+        for number, says in enumerate((Action.HOLD, Action.BUY, Action.HOLD)):
+            tick_of(venue, ledger, str(number), {BTC: says}, number)
+            clock.wait(3600)
+        assert len(ledger.positions()) == 1
+        sandbox.control.settings(tier="starter")
+        exporting = RateBudget(budget.store, pause=clock.wait, patience=dict.fromkeys(Priority, 0.0))
+        page = KrakenRates(*key_and_address(budget), TIERS["starter"], 1000.0).charges("Ledgers", True, {}, 0.0)
+        while room_left(exporting, page):
+            pass
+        before = clock.at
+        report = tick_of(venue, ledger, "out", {BTC: Action.SELL}, 10)
+        assert [left.problem for left in report.exits] == [""]
+        assert (report.problems, ledger.positions()) == ({}, {})
+    assert clock.at - before < 0.1
+
+
+def key_and_address(budget: RateBudget) -> tuple[str, str]:
+    """The names under which the client of the demo key counts, as the shared counters show them."""
+    names = sorted(budget.store.levels())
+    [key] = [name for name in names if " key " in name and " engine " not in name]
+    [address] = [name for name in names if name.endswith("public")]
+    return key, address
+
+
+def room_left(budget: RateBudget, page: Sequence[Charge]) -> bool:
+    try:
+        budget.spend(page, Priority.EXPORT)
+    except RetryLater:
+        return False
+    return True

@@ -34,7 +34,7 @@ def test_a_long_export_falls_to_the_rate_at_which_the_venue_forgets() -> None:
     budget, clock = held_budget()
     for _ in range(100):
         budget.spend(call("Ledgers"), EXPORT)
-    assert clock.at - 1000 == pytest.approx((200 - 5) / 0.33, rel=0.01)
+    assert clock.at - 1000 == pytest.approx((200 - 3) / 0.33, rel=0.01)
 
 
 def test_an_export_leaves_room_for_the_calls_an_exit_needs() -> None:
