@@ -92,6 +92,13 @@ class Contract:
         return (self.schema_rule, *reversed(expectations.values()), *self.checks, self.tolerance_rule)
 
     @property
+    def asked(self) -> frozenset[str]:
+        """Columns that its expectations name."""
+        words = [rule.expectation["kwargs"] for rule in self.expectations if rule.expectation]
+        named = [value for one in words for name, value in one.items() if name.startswith("column")]
+        return frozenset(word for value in named for word in ([value] if isinstance(value, str) else value))
+
+    @property
     def memory(self) -> int:
         """How many stored rows before the first one its checks want to see."""
         return max((int(rule.params.get("memory", 0)) for rule in self.checks), default=0)

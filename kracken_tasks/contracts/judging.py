@@ -156,9 +156,12 @@ def _together(contract: Contract, subjects: Sequence[Subject]) -> pd.DataFrame:
 
     Counts become floats: the library walks nullable integers one by one, which alone costs as much as all else together.
     """
-    joined = pd.concat([one.frame for one in subjects], ignore_index=True)
+    needed = [
+        name for name in contract.columns if name in contract.asked
+    ]  # the library hashes every column it is given
+    joined = pd.concat([one.frame[needed] for one in subjects], ignore_index=True)
     for name, kind in contract.columns.items():
-        if kind == "count":
+        if kind == "count" and name in needed:
             joined[name] = joined[name].to_numpy(dtype=np.float64, na_value=np.nan)
     names = [key_parts(one.facts.key) for one in subjects]
     lengths = [len(one.frame) for one in subjects]

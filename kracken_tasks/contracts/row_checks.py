@@ -46,16 +46,13 @@ def right_timeframe(candles: Candles, facts: Facts, params: Params) -> Hits:
     ts, share = candles.ts, float(params["share"])
     if len(ts) < int(params["from_rows"]):
         return no_hits(candles)
-    steps = np.diff(np.sort(ts))
-    for wider in sorted(
-        (one for one in Timeframe if one.seconds > facts.timeframe.seconds), key=lambda one: one.seconds
-    ):
-        width = wider.seconds * 1_000_000
+    steps = np.diff(ts)
+    usual = float(np.median(steps))
+    for wider in (one for one in Timeframe if one.seconds > facts.timeframe.seconds and one.seconds * 1e6 == usual):
         origin = to_ns(wider.floor(facts.now)) // 1000
-        if np.mean((ts - origin) % width == 0) >= share and np.mean(steps == width) >= share:
-            return Hits(
-                np.ones(len(ts), bool), f"stepped by {wider.value}: they are {wider.value} candles under a wrong name"
-            )
+        if np.mean((ts - origin) % int(usual) == 0) >= share and np.mean(steps == usual) >= share:
+            told = f"stepped by {wider.value}: they are {wider.value} candles under a wrong name"
+            return Hits(np.ones(len(ts), bool), told)
     return no_hits(candles)
 
 
@@ -111,7 +108,7 @@ def repeated(candles: Candles, facts: Facts, params: Params) -> Hits:
     mask = np.zeros(len(both["ts"]), bool)
     for lag in sorted({facts.step_us, 3_600_000_000, 86_400_000_000}):
         if lag >= facts.step_us:
-            mask |= _in_runs(_copies(both, alive, lag), run)
+            mask |= _in_runs(_copies(both, alive, lag, facts.step_us), run)
     return hits(
         mask[len(before) :],
         "said word for word what an earlier candle said: an hour told twice, or a source that stands still",
@@ -142,9 +139,7 @@ def id_gaps(trades: Trades, facts: Facts, params: Params) -> Hits:
     ids = np.unique(trades.trade_id[trades.trade_id >= 0])
     steps = np.diff(ids, prepend=last if 0 <= last < ids.min(initial=np.iinfo(np.int64).max) else ids[:1] - 1)
     lost = int((steps - 1).sum())
-    return hits(
-        np.isin(trades.trade_id, ids[steps > 1]), f"came after a gap in the trade ids; {lost} trades are missing"
-    )
+    return hits(np.isin(trades.trade_id, ids[steps > 1]), f"came after a gap in the trade ids (trades missing: {lost})")
 
 
 # -- quotes ------------------------------------------------------------------------------------------------------------
@@ -195,12 +190,15 @@ def _column(rows: object, name: str) -> Floats:
     return column
 
 
-def _copies(columns: dict[str, Floats], alive: Mask, lag: int) -> Mask:
+def _copies(columns: dict[str, Floats], alive: Mask, lag: int, step: int) -> Mask:
     """Rows that equal the row ``lag`` before them in all five numbers."""
     ts = columns["ts"]
-    order = np.argsort(ts, kind="stable")
-    places = np.minimum(np.searchsorted(ts, ts - lag, sorter=order), max(len(ts) - 1, 0))
-    earlier = order[places]
+    earlier = np.maximum(np.arange(len(ts)) - lag // step, 0)  # where it stands if nothing is missing in between
+    elsewhere = np.flatnonzero(alive & (ts[earlier] != ts - lag))
+    if len(elsewhere):
+        order = np.argsort(ts, kind="stable")
+        places = np.searchsorted(ts, ts[elsewhere] - lag, sorter=order)
+        earlier[elsewhere] = order[np.minimum(places, len(ts) - 1)]
     same: Mask = alive & (ts[earlier] == ts - lag)
     for name in _FIVE:
         same &= columns[name] == columns[name][earlier]

@@ -151,7 +151,7 @@ def test_a_missing_trade_is_seen_across_the_seam_between_two_commits(lake: Lake)
         lake.commit(verdict, known_at=later(1000))
     (finding,) = verdict.findings
     assert (finding.rule, finding.first_ts) == ("id_gaps", later(510))
-    assert "1 trades are missing" in finding.detail
+    assert "trades missing: 1" in finding.detail
 
 
 def test_other_venues_in_the_batch_and_in_the_lake_disprove_a_price(lake: Lake) -> None:
