@@ -7,7 +7,6 @@ nobody asked for.  Only doors, hooks, the command line and the local stack impor
 from __future__ import annotations
 
 import os
-import re
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -21,17 +20,18 @@ from kracken_tasks.domain import clock
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import BadData, Misconfigured
+from kracken_tasks.feed_wiring import feed_age, holder_name, recorder_rules, streams
 from kracken_tasks.lake import Lake, Store, open_store
 from kracken_tasks.settings import Profile, Settings
-from kracken_tasks.venue_wiring import access, broker, enabled, not_enabled, rate_budget, stream_options, venue
+from kracken_tasks.venue_wiring import access, broker, enabled, not_enabled, rate_budget, venue
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kracken_tasks.alerts.channel import Channel
     from kracken_tasks.backtest.rehearsal import Setting
-    from kracken_tasks.exchange.streams import FeedKey, WebSocketManager
     from kracken_tasks.exchange.streams import Channel as FeedChannel
+    from kracken_tasks.exchange.streams import FeedKey, WebSocketManager
     from kracken_tasks.execution.entries import ForecastSource
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.feeds import FeedBoard, Recorder
@@ -272,7 +272,7 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         config=config,
         forecast=_forecast_source(settings),
         wait_for_bar=_bar_waiter(settings),
-        feed=_feed_age(settings),
+        feed=feed_age(settings, feed_board(settings)),
         currency=settings.tax.base_currency,
     )
 
@@ -286,53 +286,15 @@ def feed_board(settings: Settings) -> FeedBoard:
     )
 
 
-def _feed_age(settings: Settings) -> Callable[[str, datetime], tuple[float, str] | None]:
-    """How old the recorded stream of a symbol is; None where none is recorded, unless the settings ask for one."""
-    board, required = feed_board(settings), settings.price_feed.required
-
-    def age(symbol: str, now: datetime) -> tuple[float, str] | None:
-        pulse = board.pulse(settings.exchange, symbol, now=now)
-        if pulse is not None:
-            return pulse.age(now), pulse.sentence(now)
-        return (float("inf"), "no stream of it is recorded, and price_feed.required asks for one") if required else None
-
-    return age
-
-
-def streams(settings: Settings, exchanges: Sequence[str] | None = None) -> WebSocketManager:
-    """Streams of venues, all enabled ones unless named; questions go through the shared rate budget.  Opens nothing yet.
-
-    Raises: Misconfigured for a venue that is not enabled.
-    """
-    from kracken_tasks.exchange.streams import StreamTiming, WebSocketManager
-    from kracken_tasks.exchange.streams.halves import venue_halves
-
-    names = list(exchanges or enabled(settings))
-    venues = {name: venue(settings, name) for name in names}
-    told = settings.price_feed
-    timing = StreamTiming(
-        backup_polling_interval=told.backup_polling_interval,
-        quiet=told.quiet_seconds,
-        silence=told.silence_seconds,
-        patience=told.patience_seconds,
-    )
-    options = {name: stream_options(settings, name) for name in names}
-    return WebSocketManager(names, timing=timing, halves=venue_halves(venues.__getitem__, options, timing))
-
-
 def recorder(
     settings: Settings, manager: WebSocketManager, feeds: Sequence[FeedKey], *, record: bool = True
 ) -> Recorder:
     """A recorder of feeds into the lake, by the contract's gate.  Its holder name is this machine and process."""
-    from kracken_tasks.feeds import Recorder, RecorderRules
+    from kracken_tasks.feeds import Recorder
 
-    told = settings.price_feed
-    rules = RecorderRules(
-        batch_seconds=told.batch_seconds, batch_rows=told.batch_rows, resume_most=timedelta(hours=told.resume_hours)
-    )
-    holder = re.sub(r"[^A-Za-z0-9_.-]", "-", f"{socket.gethostname()}-{os.getpid()}")
     return Recorder(
-        manager, feeds, lake(settings), candle_judge(settings), feed_board(settings), holder=f"r{holder}", rules=rules, record=record
+        manager, feeds, lake(settings), candle_judge(settings), feed_board(settings), holder=holder_name(),
+        rules=recorder_rules(settings), record=record,
     )  # fmt: skip
 
 

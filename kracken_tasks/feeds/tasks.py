@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from prefect import get_run_logger, task
 from prefect.artifacts import acreate_markdown_artifact
@@ -54,7 +55,9 @@ async def record_streams(feeds: Sequence[FeedKey], minutes: float | None) -> Rec
     async with wiring.streams(settings, list(dict.fromkeys(key.exchange for key in feeds))) as streams:
         recorder = wiring.recorder(settings, streams, feeds)
         try:
-            await recorder.run(seconds=None if minutes is None else minutes * 60.0, progress=tell)
+            await recorder.run(
+                seconds=None if minutes is None else timedelta(minutes=minutes).total_seconds(), progress=tell
+            )
         finally:
             report = recorder.report()
             logger.info("%s", report_line(report))

@@ -172,7 +172,13 @@ async def _live_through(
         recorder: Recorder = wiring.recorder(settings, streams, feeds)
         recording = asyncio.create_task(recorder.run(progress=progress))
         ingesting = asyncio.create_task(_keep_ingesting(settings, keys, stop))
-        happened = await _weather(control, minutes * 60.0, seed)
+        weather = asyncio.create_task(_weather(control, minutes * 60.0, seed))
+        await asyncio.wait({weather, recording, ingesting}, return_when=asyncio.FIRST_COMPLETED)
+        for work in (recording, ingesting):
+            if work.done():  # neither ends by itself, whatever the weather
+                weather.cancel()
+                work.result()
+        happened = weather.result()
         calm = await _until_calm(streams)
         for status in streams.status():
             if status.source is not FeedSource.STREAM:
