@@ -13,12 +13,15 @@ import ccxt
 import pandas as pd
 import pytest
 
+from kracken_tasks import wiring
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import OrderStatus, Side
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater, TradeRefused
 from kracken_tasks.exchange import CCXTAdapter, UnifiedExchangeManager, VenueResults
-from kracken_tasks.sandbox.client_config import DEMO_SECRET, VENUE_OPTIONS
+from kracken_tasks.sandbox.client_config import DEMO_KEY, DEMO_SECRET, VENUE_OPTIONS
+from kracken_tasks.sandbox.engine.fees import FeeTier
+from kracken_tasks.settings import load_settings
 from tests.support import sandbox as support
 from tests.support.sandbox import RunningSandbox, free_port, running_sandbox
 
@@ -292,3 +295,28 @@ async def test_a_filled_order_is_found_again_with_its_fills(sandbox: RunningSand
     mine = [fill for fill in fills if fill.order_id == order.order_id]
     assert sum(fill.amount for fill in mine) == Decimal("0.01")
     assert all(fill.fee > 0 and fill.cost == fill.amount * fill.price for fill in mine)
+
+
+async def test_with_a_key_paper_pays_the_accounts_own_tier_not_the_first(tmp_path: Path) -> None:
+    tiers = (FeeTier(0, 4000, 2500), FeeTier(100, 1000, 500))
+    with running_sandbox(
+        config=support.sandbox_config(opening_balances={"USD": "50000"}, fee_tiers=tiers, fill_share_percent=100)
+    ) as sandbox:
+        async with CCXTAdapter(venues(sandbox, "kraken")) as trader:
+            await trader.create_order(
+                "kraken", "BTC/USD", "buy", "0.01", kind="market"
+            )  # 30-day volume for the second tier
+        keyed = f"api_key: {DEMO_KEY}, secret: {DEMO_SECRET}, base_url: {sandbox.base_url}"
+        folder = written(
+            tmp_path,
+            kracken=f"profile: paper\nhome: {tmp_path / 'home'}\n",
+            exchanges=f"exchanges:\n  kraken: {{{keyed}}}\n",
+            kraken_paper_trading="paper_trading: {commission_bps: null}\n",
+        )
+        settings = load_settings(folder, env={})
+        listed = wiring.venue(settings).instruments()["BTC/USD"]
+        paid = wiring.broker(settings).instruments()["BTC/USD"]
+        async with CCXTAdapter(config_path=folder) as adapter:
+            told = (await adapter.fetch_fees("kraken", ["BTC/USD"]))["BTC/USD"]
+    assert (listed.taker_fee, listed.maker_fee) == (Decimal("0.004"), Decimal("0.0025"))
+    assert (paid.taker_fee, paid.maker_fee) == (told.taker, told.maker) == (Decimal("0.001"), Decimal("0.0005"))
