@@ -22,7 +22,7 @@ FAULTS = (("volume", -1.0), ("low", 0.0), ("close", np.nan), ("vwap", 1e9), ("hi
 faults = st.lists(st.tuples(st.integers(0, 29), st.sampled_from(FAULTS)), max_size=4)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(1, 300), widths, seeds)
 def test_any_clean_candles_pass(count: int, width: Timeframe, seed: int) -> None:
     start = width.floor(START)
@@ -73,3 +73,28 @@ def test_rules_about_one_row_find_the_same_rows_in_any_order(
         return [(one.rule, one.rows, one.first_ts) for one in row_findings(rows, BTC, now) if one.rule in ROW_RULES]
 
     assert found(mixed) == found(frame)
+
+
+COLUMNS = ("open", "high", "low", "close", "volume", "trades")
+VALUES = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e16, 98.0, 103.0)
+wild = st.lists(
+    st.tuples(st.integers(0, 39), st.sampled_from(COLUMNS), st.sampled_from(VALUES)), min_size=1, max_size=12
+)
+
+
+@settings(deadline=None, max_examples=12)
+@given(wild, st.integers(0, 39))
+def test_the_tick_and_great_expectations_find_the_same_rows(told: list[tuple[int, str, float]], twice: int) -> None:
+    frame = candle_frame(40)
+    for at, column, value in told:
+        if column == "trades":
+            frame.loc[at, column] = -3 if value < 0 else pd.NA
+        else:
+            frame.loc[at, column] = value
+    frame.loc[twice, "ts"] = frame.loc[max(twice - 1, 0), "ts"]
+    now = START + timedelta(hours=40)
+    gate = {one.rule: (one.rows, one.first_ts, one.sample) for one in judged(frame, "candles").findings}
+    tick = {one.rule: (one.rows, one.first_ts, one.sample) for one in row_findings(frame, BTC, now)}
+    assert {rule: tick[rule] for rule in tick if rule in ROW_RULES} == {
+        rule: gate[rule] for rule in gate if rule in ROW_RULES
+    }

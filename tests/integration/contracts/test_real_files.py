@@ -65,6 +65,21 @@ def test_real_files_in_pieces_with_what_came_before_lose_no_row_either() -> None
 
 
 @pytest.mark.skipif(not NAMES, reason="real data not present")
+@pytest.mark.parametrize("name", ["kraken_ETH-USD_1h", "kraken_LTC-USD_1d", "kraken_ADA-USD_1d", "coinbase_BTC-USD_1d"])
+def test_in_the_wildest_real_series_a_slipped_decimal_point_is_found_and_a_crash_is_kept(name: str) -> None:
+    prices = ["open", "high", "low", "close"]
+    slipped, crashed = candles(name).copy(), candles(name).copy()
+    slipped.loc[200, prices] *= 12.0
+    slipped.loc[700, prices] /= 20.0
+    crashed.loc[700:, prices] /= 20
+    found = {one.rule: one for one in inspect_frame(contract_of("candles"), slipped, key_of(name), now=NOW)}
+    assert (found["misprint"].rows, found["misprint"].first_ts) == (2, slipped["ts"][200].to_pydatetime())
+    told = inspect_frame(contract_of("candles"), crashed, key_of(name), now=NOW)
+    assert {one.action for one in told} == {"warn"}
+    assert {one.rule: one.rows for one in told}["jump"] == EXPLAINED[name]["jump"] + 1
+
+
+@pytest.mark.skipif(not NAMES, reason="real data not present")
 def test_three_venues_of_the_same_days_never_disprove_each_other() -> None:
     contract = contract_of("candles")
     venues = [name for name in NAMES if name.endswith("_BTC-USD_1d")]
