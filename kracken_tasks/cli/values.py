@@ -5,7 +5,7 @@ In: text.  Out: domain values, or a clear refusal.  Never: a guess.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ import pandas as pd
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from kracken_tasks.domain.clock import parse_utc
@@ -26,6 +27,7 @@ __all__ = ["Format", "as_of", "console", "moment", "say", "show_frame", "show_ro
 console: Final = Console()
 
 _SHOWN_ROWS = 40
+_UNBOUNDED = 10_000
 
 
 class Format(StrEnum):
@@ -91,21 +93,40 @@ def write_frame(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
 
 
 def show_frame(frame: pd.DataFrame) -> None:
-    """A table; the middle of a long one is left out and counted."""
+    """A table, or a block of lines per row where its words would be broken; the middle of a long one is left out and counted."""
+    half = _SHOWN_ROWS // 2
+    parts = [frame] if len(frame) <= _SHOWN_ROWS else [frame.head(half), frame.tail(half)]
+    table = _table_of(frame, parts)
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    if Measurement.get(console, unbounded, table).minimum <= console.width:
+        console.print(table)
+    else:
+        _show_records(frame.columns, parts)
+    say(f"{len(frame)} rows")
+
+
+def _table_of(frame: pd.DataFrame, parts: Sequence[pd.DataFrame]) -> Table:
     table = Table(show_lines=False)
     for name in frame.columns:
         table.add_column(
             str(name), justify="right" if pd.api.types.is_numeric_dtype(frame[name].dtype) else "left", overflow="fold"
         )
-    half = _SHOWN_ROWS // 2
-    parts = [frame] if len(frame) <= _SHOWN_ROWS else [frame.head(half), frame.tail(half)]
     for number, part in enumerate(parts):
         if number:
             table.add_row(*["…" for _ in frame.columns])
         for row in part.itertuples(index=False):
             table.add_row(*[_cell(value) for value in row])
-    console.print(table)
-    say(f"{len(frame)} rows")
+    return table
+
+
+def _show_records(names: Iterable[Hashable], parts: Sequence[pd.DataFrame]) -> None:
+    labels = [str(name) for name in names]
+    width = max(map(len, labels))
+    for number, part in enumerate(parts):
+        if number:
+            say("…")
+        for row in part.itertuples(index=False):
+            say("\n".join(f"{label:<{width}}  {_cell(value)}" for label, value in zip(labels, row, strict=True)) + "\n")
 
 
 def show_rows(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = ()) -> None:
