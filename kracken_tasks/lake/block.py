@@ -77,10 +77,15 @@ class Block:
 
     def in_order(self) -> Self:
         """The rows as they lie in files; rows of one place keep the order they have."""
-        ts = self["ts"]
-        if bool((np.diff(ts) > 0).all()):
-            return self
-        return self.take(np.lexsort([self[name] for name in reversed(self.dataset.order)]))
+        keys = [self[name] for name in self.dataset.order]
+        in_place, tied = np.ones(max(len(self) - 1, 0), bool), np.ones(max(len(self) - 1, 0), bool)
+        for key in keys:
+            steps = np.diff(key)
+            in_place &= ~tied | (steps >= 0)
+            tied &= steps == 0
+            if not tied.any():
+                break
+        return self if bool(in_place.all()) else self.take(np.lexsort(keys[::-1]))
 
     def frozen(self) -> Self:
         """The same arrays, refusing to be written to: what a cache may hand to many."""

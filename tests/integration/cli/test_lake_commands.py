@@ -11,6 +11,7 @@ import pytest
 from kracken_tasks.lake import Lake, LocalStore
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
 from tests.support.command_line import Kracken, kracken_with
+from tests.support.s3_server import S3Server
 from tests.support.tape_frames import TRADES, commit_tape, seconds, trade_frame
 
 HELD = ("kraken", "BTC/USD", "1h")
@@ -143,3 +144,35 @@ def test_every_help_text_shows_an_example(kracken: Kracken, words: tuple[str, ..
     said = kracken(*words, "--help")
     assert said.code == 0
     assert f"kracken {' '.join(words)} " in " ".join(said.out.split()).replace("Usage: kracken", "", 1)
+
+
+def test_a_lake_in_a_bucket_is_imported_into_and_read_by_the_same_commands(
+    home: Path,
+    bucket_server: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KRACKEN_LAKE__URL", "s3://lake/by-command")
+    monkeypatch.setenv("KRACKEN_LAKE__ENDPOINT", bucket_server.endpoint)
+    kracken = kracken_with(monkeypatch, capfd)
+    file = tmp_path / "kraken_BTC-USD_1h.parquet"
+    candle_frame(48).to_parquet(file)
+    said = kracken("import", file)
+    assert (said.code, said.err) == (0, "")
+    assert "commit 1: 48 candles added, 0 revised" in said.out
+    assert not (home / "lake").exists()
+    counted = kracken("sql", "SELECT count(*) AS n FROM candles", "--format", "csv")
+    assert counted.out.splitlines() == ["n", "48"]
+    hourly = ("--exchange", "kraken", "--symbol", "BTC/USD", "--timeframe", "1h", "--format", "csv")
+    assert len(kracken("candles", *hourly).out.splitlines()) == 49
+    assert kracken("maintain", "--verify").code == 0
+
+
+def test_a_lake_at_an_address_that_cannot_be_one_is_refused_by_key(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KRACKEN_LAKE__URL", "ftp://somewhere/lake")
+    refused = kracken_with(monkeypatch, capfd)("coverage")
+    assert refused.code == 2
+    assert "lake" in refused.sentence
