@@ -105,7 +105,8 @@ def import_files(
         if staged.first_ts and staged.last_ts:
             rows = staged.key.tape.value if isinstance(staged.key, TapeKey) else "candles"
             say(f"{staged.key}: {staged.rows} {rows}, {iso(staged.first_ts)} to {iso(staged.last_ts)}")
-    _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+    what = "rows" if any(isinstance(one.key, TapeKey) for one in verdict.accepted) else "candles"
+    _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised, what)
     lost = {one.key for one in verdict.quarantined} - {one.key for one in verdict.accepted if one.rows}
     if lost:
         files = ", ".join(sorted({source.content.named.name for source in sources if source.key in lost}))
@@ -129,10 +130,10 @@ def _now(settings: Settings) -> tuple[datetime, bool]:
         return WallClock().now(), False
 
 
-def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int) -> None:
+def _tell(findings: Iterable[Finding], seq: int, added: int, revised: int, what: str = "candles") -> None:
     for finding in findings:
         say(f"{finding.action}: {finding.key}: {finding.rule}: {finding.detail}")
-    say(f"commit {seq}: {added} candles added, {revised} revised")
+    say(f"commit {seq}: {added} {what} added, {revised} revised")
 
 
 def _progress() -> Progress:
