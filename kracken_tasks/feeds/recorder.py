@@ -204,9 +204,7 @@ class Recorder:
         verdict = self._judge(StagedBatch(tuple(staged)), now)
         for finding in verdict.findings:
             if finding.action != "warn":
-                _log.warning(
-                    "%s: %s: %s: %d rows: %s", finding.key, finding.action, finding.rule, finding.rows, finding.detail
-                )
+                _log.warning("%s: %s: %s: %s", finding.key, finding.action, finding.rule, finding.detail)
         commit = self._lake.commit(verdict, known_at=now)
         self._commits += 1
         self._committed += commit.rows_added + commit.rows_revised

@@ -56,3 +56,15 @@ def test_the_lake_is_held_against_todays_contracts(kracken: Kracken, home: Path)
     assert "nothing would be rejected; warnings: 1" in said.out
     one = kracken("contracts", "check", "--exchange", "kraken", "--symbol", "ETH/USD", "--timeframe", "1h")
     assert "the lake holds no kraken ETH/USD 1h; it has: kraken BTC/USD 1h" in one.sentence
+
+
+def test_krakens_own_archive_is_checked_as_an_import_would_read_it(kracken: Kracken, tmp_path: Path) -> None:
+    path = tmp_path / "ADAUSD_1440.csv"
+    path.write_text(
+        "1538092800,0.3,0.302,0.08215,0.084,3529536.45,973\n1538179200,0.084,0.094,0.0809,0.085,2436480.09,516\n"
+    )
+    said = kracken("contracts", "check", "--file", path)
+    assert said.code == 0
+    assert "warn: kraken ADA/USD 1d: jump: 1 of 2 rows moved in price by a factor of up to 3.57" in said.out
+    late = kracken("contracts", "check", "--file", path, "--now", "2018-09-28T12:00:00Z")
+    assert (late.code, "closed: 1 of 2 rows" in late.out, "not_from_future: 1 of 2 rows" in late.out) == (1, True, True)

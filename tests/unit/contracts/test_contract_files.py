@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kracken_tasks.contracts import load_contract
+from kracken_tasks.contracts import load_contract, load_contracts, newest_contracts
 from kracken_tasks.errors import Misconfigured
 
 CONTRACTS = Path(__file__).parents[3] / "data_contracts"
@@ -69,3 +69,16 @@ def test_the_page_about_contracts_names_every_rule_with_its_severity_and_reason(
     page = (CONTRACTS.parent / "docs" / "contracts.md").read_text("utf-8")
     for rule in load_contract(CONTRACTS, name).rules:
         assert f"| `{rule.name}` | {rule.severity} | {rule.why} |" in page
+
+
+def test_the_newest_version_is_in_force_and_older_ones_can_still_be_read(tmp_path: Path) -> None:
+    data = json.loads((CONTRACTS / "trades.v1.json").read_bytes())
+    for version in (1, 2, 10):
+        data["version"], data["suite"]["name"] = version, f"trades.v{version}"
+        (tmp_path / f"trades.v{version}.json").write_text(json.dumps(data), "utf-8")
+    (tmp_path / "notes.json").write_text("{}", "utf-8")
+    assert newest_contracts(tmp_path) == {"trades": "trades.v10"}
+    assert load_contracts(tmp_path, ["trades"])["trades"].version == 10
+    assert load_contract(tmp_path, "trades.v2").version == 2
+    with pytest.raises(Misconfigured, match=r"no contract .*candles\.v1\.json"):
+        load_contracts(tmp_path, ["candles"])
