@@ -16,6 +16,7 @@ from kracken_tasks.candles.fetch import fetch
 from kracken_tasks.candles.frames import join_candles
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.lots import exact_sums
+from kracken_tasks.candles.sources import Offers, Source, choose_sources
 from kracken_tasks.candles.spool import MemorySpool
 from kracken_tasks.candles.trade_pages import read_trades
 from kracken_tasks.candles.windows import Window, plan
@@ -151,3 +152,35 @@ def test_sums_of_any_decimals_are_the_nearest_float_to_the_exact_sum(values: lis
     first = np.array([0, *cuts], np.int64)
     sums = exact_sums(np.array(values), first)
     assert sums.tolist() == [exact(pd.Series(values[a:b])) for a, b in pairwise([0, *cuts, len(values)])]
+
+
+@given(
+    st.lists(
+        st.tuples(hours, hours).filter(lambda pair: pair[0] < pair[1]), max_size=4, unique_by=lambda pair: pair[0]
+    ),
+    st.one_of(st.none(), hours),
+    st.lists(st.tuples(hours, hours).filter(lambda pair: pair[0] < pair[1]), max_size=2),
+    st.one_of(st.none(), st.floats(0, 1e6)),
+    st.one_of(st.none(), st.integers(0, 50)),
+    st.sets(st.sampled_from(list(Source))),
+)
+def test_every_missing_hour_has_exactly_one_source_or_none_and_none_beyond_its_reach(
+    missing: list[tuple[datetime, datetime]], ohlc_from: datetime | None, files: list[tuple[datetime, datetime]],
+    trades_a_day: float | None, most_calls: int | None, allowed: set[Source],
+) -> None:  # fmt: skip
+    archive = tuple(Window(*span) for span in files)
+    offers = Offers(ohlc_from, archive, trades_a_day, 1.0, most_calls, frozenset(allowed))
+    for hole in missing:
+        legs = choose_sources(KEY, [hole], offers)
+        assert [ts for leg in legs for ts in sorted(opens(leg.window.start, leg.window.end))] == sorted(opens(*hole))
+        for leg in legs:
+            assert leg.source is None or leg.source in allowed
+            if leg.source is Source.OHLC:
+                assert ohlc_from is not None
+                assert leg.window.start >= ohlc_from
+            if leg.source is Source.ARCHIVE:
+                assert any(span.start <= leg.window.start and leg.window.end <= span.end for span in archive)
+            if leg.source is Source.TRADES:
+                assert trades_a_day is not None
+                assert most_calls is None or leg.calls <= most_calls
+            assert len(leg.passed_over) == len(Source) - (leg.source is not None)

@@ -11,9 +11,11 @@ import pytest
 
 from kracken_tasks.candles.files import discover
 from kracken_tasks.candles.ingestion import Judge, batch_of, import_sources, ingest, stage_missing
+from kracken_tasks.candles.staging import stage_derived
 from kracken_tasks.contracts import check_batch
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
+from kracken_tasks.domain.refs import StagedBatch
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.lake import HoleCause, Lake, LocalStore
 from tests.support.candle_source import CandleVenue, candles_between, trades_at
@@ -243,3 +245,18 @@ def test_trades_of_a_file_come_in_as_trades_and_as_candles(lake: Lake, tmp_path:
     assert (len(tape), set(tape["source"])) == (144, {"archive"})
     assert snapshot.candles(KEY)["trades"].tolist() == [6] * 24
     assert snapshot.candles(KEY)["volume"].tolist() == [0.6] * 24
+
+
+def test_coarser_candles_leave_out_what_holds_a_rejected_or_missing_hour(lake: Lake) -> None:
+    ingest(lake, venue(spoiled(10)), [KEY], judging(lake))
+    quarters = SeriesKey("kraken", "BTC/USD", Timeframe.H6)
+    staged = stage_derived(lake, KEY, quarters, START, utc(2024, 1, 5))
+    lake.commit(judging(lake)(StagedBatch(tuple(staged)), NOW), known_at=NOW)
+    snapshot = lake.snapshot()
+    assert snapshot.candles(quarters)["ts"].dt.strftime("%d %H").tolist() == [
+        "01 00", "01 12", "01 18", "02 00", "02 06", "02 12", "02 18",
+    ]  # fmt: skip
+    holes = snapshot.holes(quarters, START, utc(2024, 1, 4))
+    assert [(hole.start, hole.cause) for hole in holes] == [
+        (utc(2024, 1, 1, 6), HoleCause.NOT_FETCHED), (utc(2024, 1, 3), HoleCause.NOT_FETCHED),
+    ]  # fmt: skip
