@@ -124,7 +124,8 @@ class CCXTAdapter:
         """Candles: float64 open, high, low, close, volume under a UTC DatetimeIndex ``timestamp`` of open times, oldest first.
 
         ``since`` (open time, inclusive) None: the newest page.  ``limit``: at most so many, the oldest from ``since`` on, else the newest.
-        ``running`` True: the candle that is not closed yet too.  Raises: Misconfigured if the venue cannot reach back to ``since``.
+        ``running`` True: the candle that is not closed yet too.  Raises: Misconfigured if the venue cannot reach back to ``since``;
+        BadData if it begins much later than asked all the same.
         """
         market, wanted, width = self._at(exchange).market, unified_symbol(symbol), _width(timeframe)
         return await self._run(exchange, lambda: candle_frame(market, wanted, width, since, limit, running=running))

@@ -12,11 +12,12 @@ import pandas as pd
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Timeframe
-from kracken_tasks.errors import Misconfigured
+from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.exchange.market_data import MarketData
 
 __all__ = ["candle_frame"]
 
+_QUIET: Final = 100  # candles
 _COLUMNS: Final = ["open", "high", "low", "close", "volume"]
 
 
@@ -31,6 +32,7 @@ def candle_frame(
         since = _opens(width, since)
         _must_be_in_reach(market, symbol, width, since, now)
         frame = _pages(market, symbol, width, since, now, limit)
+        _must_begin_there(market, symbol, width, since, frame)
     if not running:
         frame = frame[frame["ts"] <= width.last_closed(now)]
     if limit is not None:
@@ -52,6 +54,19 @@ def _must_be_in_reach(market: MarketData, symbol: str, width: Timeframe, since: 
             f"{market.exchange} gives the newest {reach} candles of {symbol} {width.value}, from {iso(earliest)} on;"
             f" asked from {iso(since)}. Deeper history comes from its trades: kracken backfill",
             venue=market.exchange, symbol=symbol, earliest=iso(earliest), asked=iso(since),
+        )  # fmt: skip
+
+
+def _must_begin_there(market: MarketData, symbol: str, width: Timeframe, since: datetime, frame: pd.DataFrame) -> None:
+    # A few candles may be absent because nobody traded; a venue that does not look at ``since`` is off by pages.
+    if frame.empty:
+        return
+    first = frame["ts"].iloc[0].to_pydatetime()
+    late = (first - since) // width.delta
+    if late > _QUIET:
+        raise BadData(
+            f"{market.exchange} gives {symbol} {width.value} from {iso(first)} on, {late} candles later than asked",
+            venue=market.exchange, symbol=symbol, first=iso(first), asked=iso(since),
         )  # fmt: skip
 
 

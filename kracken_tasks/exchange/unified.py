@@ -101,9 +101,12 @@ class UnifiedDialect:
     def quotes(self, symbols: Sequence[str], ts: datetime) -> dict[str, Quote]:
         if not symbols:
             return {}
-        told = self._client.read("fetch_tickers", [self._listed(symbol) for symbol in symbols])
-        with as_documented(self._client.exchange, "tickers"):
-            rows = {symbol: told[symbol] for symbol in symbols}
+        listed = [self._listed(symbol) for symbol in symbols]
+        rows: dict[str, Mapping[str, Any]] = {symbol: {} for symbol in listed}
+        if self._client.api.has.get("fetchTickers") is True:
+            told = self._client.read("fetch_tickers", listed)
+            with as_documented(self._client.exchange, "tickers"):
+                rows = {symbol: told[symbol] for symbol in listed}
         return {
             symbol: self._quote(symbol, row if has_prices(row) else self._client.read("fetch_ticker", symbol), ts)
             for symbol, row in rows.items()

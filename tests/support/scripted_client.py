@@ -13,6 +13,8 @@ __all__ = ["ScriptedClient"]
 
 Answer = Any | Callable[..., Any]
 
+_HAS = {"fetchTime": True, "fetchOrders": True, "fetchTickers": True}
+
 
 class ScriptedClient:
     """``answers`` maps a ccxt method to its answer, or to a function of its arguments.  ``calls`` remembers everything asked."""
@@ -22,9 +24,7 @@ class ScriptedClient:
     ) -> None:
         self.exchange = exchange
         self.has_key = True
-        self.api = SimpleNamespace(
-            timeframes={"1m": "1m", "1h": "1h"}, has=dict(has or {"fetchTime": True, "fetchOrders": True})
-        )
+        self.api = SimpleNamespace(timeframes={"1m": "1m", "1h": "1h"}, has=dict(has or _HAS))
         self.ages = OrderAges()
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.priorities: list[Priority] = []

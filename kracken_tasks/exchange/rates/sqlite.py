@@ -23,7 +23,7 @@ from kracken_tasks.exchange.rates.store import Change, StoreUnreachable
 __all__ = ["SqliteCounters"]
 
 T = TypeVar("T")
-_LOCK_SECONDS: Final = 5.0
+_LOCK_SECONDS: Final = 1.0
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, count REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID"
 )
@@ -32,9 +32,12 @@ _TABLE: Final = (
 class SqliteCounters:
     """See the module docstring.  Safe for threads; a forked process opens the file anew."""
 
-    def __init__(self, path: Path, clock: Callable[[], float] = monotonic_seconds) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = monotonic_seconds, lock_seconds: float = _LOCK_SECONDS
+    ) -> None:
+        """``lock_seconds``: how long to wait for a process that holds the file (one that is frozen, as a rule)."""
         self.path = path
-        self._clock = clock
+        self._clock, self._lock_seconds = clock, lock_seconds
         self._lock = threading.Lock()
         self._open: tuple[int, sqlite3.Connection] | None = None  # with the process that opened it
 
@@ -79,7 +82,7 @@ class SqliteCounters:
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), _opened(self.path))
+            self._open = (os.getpid(), _opened(self.path, self._lock_seconds))
         return self._open[1]
 
     def _forget(self) -> None:
@@ -88,12 +91,12 @@ class SqliteCounters:
         self._open = None
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, lock_seconds: float) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
-    db = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=lock_seconds, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = OFF")
     db.execute(_TABLE)

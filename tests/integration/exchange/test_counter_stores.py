@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -180,3 +181,16 @@ def test_a_connection_that_the_server_dropped_is_opened_again(postgres: str, clo
         engine.dispose()
         assert store.levels()["one"].count == 2.0
         store.close()
+
+
+def test_a_process_frozen_while_it_holds_the_file_stops_nobody(tmp_path: Path, clock: HeldClock) -> None:
+    path = tmp_path / "rates.sqlite"
+    SqliteCounters(path, clock.now).levels()
+    frozen = sqlite3.connect(path, isolation_level=None)
+    frozen.execute("BEGIN IMMEDIATE")
+    budget = RateBudget(SqliteCounters(path, clock.now, lock_seconds=0.02), pause=clock.wait)
+    assert budget.spend([CHARGE], Priority.PROTECT) == 0
+    frozen.execute("ROLLBACK")
+    frozen.close()
+    assert budget.spend([CHARGE], Priority.PROTECT) == 0
+    assert budget.counts([CHARGE]) == {"one": 1.0}

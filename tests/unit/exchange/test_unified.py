@@ -78,6 +78,13 @@ def test_a_quote_without_a_bid_is_taken_from_the_ticker_then_from_the_book_and_i
         dialect(fetch_tickers={"BTC/USDT": {"bid": "none", "ask": "3"}})[0].quotes(["BTC/USDT"], T0)
 
 
+def test_a_venue_without_a_call_for_several_tickers_is_asked_one_by_one() -> None:
+    client = ScriptedClient(BASE | {"fetch_ticker": {"bid": "1", "ask": "3", "last": "2"}}, has={"fetchTime": True})
+    [quote] = UnifiedDialect(client).quotes(["BTC/USDT"], T0).values()  # type: ignore[arg-type]  # see above
+    assert (quote.bid, quote.ask) == (1.0, 3.0)
+    assert [method for method, _ in client.calls if "ticker" in method] == ["fetch_ticker"]
+
+
 def test_the_newest_candles_are_counted_back_from_the_venues_clock_not_from_this_machines() -> None:
     spoken, client = dialect(fetch_ohlcv=[])
     spoken.ohlc("BTC/USDT", Timeframe.H1, None)
