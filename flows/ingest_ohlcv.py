@@ -45,6 +45,7 @@ async def ingest_ohlcv(
     batch = candle_tasks.gather_batch(fetched)
     verdict = contract_tasks.check_candles(batch)
     commit = lake_tasks.commit_candles(verdict)
+    lake_tasks.mark_outages(series, fetched)
     lake_tasks.describe_coverage(commit)
     candle_tasks.fail_if_incomplete(series, fetched)
     return commit

@@ -2,9 +2,10 @@
 
 ``Lake(LocalStore(root))`` is the room; the rest are the values it gives.  Nothing heavy loads until a name is used.
 
-Where to look: ``store`` and ``s3`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what is not
-yet judged · ``arrivals`` reads a verdict, ``release`` a person's · ``merge`` and ``tapes`` decide what is news and which files hold
-it · ``manifest`` and ``log`` are the truth · ``reader`` and ``snapshot`` read · ``query`` is SQL · ``upkeep`` tidies.
+Where to look: ``store``, ``s3`` and ``remote`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what
+is not yet judged · ``arrivals`` reads a verdict, ``release`` a person's word, ``outages`` a venue's silence · ``merge`` and ``tapes``
+decide what is news and which files hold it · ``manifest`` and ``log`` are the truth · ``reader``, ``snapshot`` and ``filling`` read ·
+``query`` and ``notebook`` are SQL · ``coverage_map`` draws · ``upkeep`` tidies.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ from kracken_tasks.lake.arrivals import Arrival, arrivals_of
 from kracken_tasks.lake.block import Block, encode
 from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
 from kracken_tasks.lake.log import CommitLog
-from kracken_tasks.lake.manifest import Change, Commit, FileEntry, Outage, SeriesState, State, digest, file_entry
+from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
 from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
+from kracken_tasks.lake.outages import OutageTold, outage_changes
 from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
 from kracken_tasks.lake.release import held_frame, held_rows
 from kracken_tasks.lake.snapshot import Snapshot
@@ -113,14 +114,13 @@ class Lake:
         that were answered for, makes no commit.  ``known_at``: market time.
         """
         named = [keys] if isinstance(keys, SeriesKey | TapeKey) else keys
+        return self.mark_outages([(key, start, end, reason) for key in named], known_at=known_at)
+
+    def mark_outages(self, outages: Sequence[OutageTold], *, known_at: datetime) -> CommitRef:
+        """``mark_outage`` for several times at once: (key, start, end, reason) each."""
 
         def draft(base: State) -> _Draft | None:
-            changes = []
-            for key in sorted(named, key=key_parts):
-                ticks, series = dataset_of(key).ticks, base.series.get(key, SeriesState(key))
-                told = spans.union(series.asked, *([(o.start, o.end)] for o in series.outages if o.reason == reason))
-                if news := spans.subtract([(ticks(start), ticks(end))], told):
-                    changes.append(Change(key, outages=tuple(Outage(*span, reason) for span in news)))
+            changes = outage_changes(base, outages)
             return self._upkeep(base, "outage", known_at, changes) if changes else None
 
         after, commit = self._append(draft)

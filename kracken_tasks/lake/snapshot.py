@@ -207,6 +207,11 @@ class Snapshot:
         """Files of rows in quarantine that were neither released nor replaced by good ones."""
         return self._series(key).held
 
+    def awaited(self, key: SeriesKey, now: datetime) -> tuple[datetime, datetime]:
+        """[start, end) of what a venue was to tell of a series: the closed windows after its newest candle, or the newest one."""
+        closed, last = key.timeframe.floor(now), self.last_ts(key)
+        return min(last or now, closed - key.timeframe.delta * 2) + key.timeframe.delta, closed
+
     def rejects(self, key: DataKey, moment: datetime) -> bool:
         """True when the row at a moment is still kept out."""
         at = dataset_of(key).ticks(moment)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from kracken_tasks import wiring
 from kracken_tasks.analytics.embed import png_in_markdown
 from kracken_tasks.contracts.render import coverage_rows
 from kracken_tasks.domain.clock import WallClock, iso
+from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.refs import CommitRef, Verdict
-from kracken_tasks.errors import BadData
+from kracken_tasks.errors import BadData, RetryLater
 from kracken_tasks.lake.upkeep import UpkeepReport, upkeep_rows
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LAKE_WRITE, LOCAL_COMPUTE
@@ -29,6 +31,25 @@ def commit_candles(verdict: Verdict | None) -> CommitRef | None:
         return None
     settings = load_settings()
     return wiring.lake(settings).commit(verdict, known_at=wiring.market_now(settings))
+
+
+@task(name="mark outages", **LAKE_WRITE)
+def mark_outages(series: Sequence[SeriesKey], fetched: Sequence[Any]) -> None:
+    """Write down for which windows a venue was asked and did not answer, and what came instead."""
+    silent = {key: one for key, one in zip(series, fetched, strict=True) if isinstance(one, RetryLater)}
+    if not silent:
+        return
+    settings = load_settings()
+    try:
+        now = wiring.market_now(settings)
+    except RetryLater as error:
+        get_run_logger().warning("the outage is not written down, for its time is not known: %s", error.message)
+        return
+    lake = wiring.lake(settings)
+    snapshot = lake.snapshot()
+    lake.mark_outages(
+        [(key, *snapshot.awaited(key, now), error.message) for key, error in silent.items()], known_at=now
+    )
 
 
 @task(name="describe coverage", **LOCAL_COMPUTE)

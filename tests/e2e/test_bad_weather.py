@@ -45,6 +45,9 @@ def test_an_outage_is_retried_to_the_last_and_then_told(telegram: tuple[Stage, B
     (fetch,) = [one for one in task_runs_of(run) if one.name.startswith("fetch ")]
     assert fetch.run_count == 5  # the first try and four more
     assert stage.lake.snapshot().series() == ()
+    outages = stage.lake.sql("SELECT symbol, timeframe, reason FROM outages")
+    assert outages[["symbol", "timeframe"]].to_numpy().tolist() == [["BTC/USD", "1h"]]
+    assert "503" in outages["reason"][0]
     (told,) = [text for text in api.texts if "ingest_ohlcv" in text]
     assert "BTC/USD" in told
     assert "1 of 1 series could not be fetched" in told

@@ -198,3 +198,14 @@ def test_trades_are_released_too(lake: Lake) -> None:
     assert lake.release(TRADES, by="Ada", reason="it happened", known_at=seconds(30)).rows_added == 1
     assert lake.snapshot().tape(TRADES)["trade_id"].tolist() == list(range(1, 11))
     assert lake.snapshot().holes(TRADES, START, seconds(20)) == []
+
+
+def test_what_a_silent_venue_was_to_tell_begins_after_the_newest_candle(lake: Lake) -> None:
+    assert lake.snapshot().awaited(BTC, hours(12.5)) == (hours(11), hours(12))
+    commit_frame(lake, BTC, candle_frame(8))
+    assert lake.snapshot().awaited(BTC, hours(12.5)) == (hours(8), hours(12))
+    assert lake.snapshot().awaited(BTC, hours(8.5)) == (hours(7), hours(8))
+    told = [(key, *lake.snapshot().awaited(key, hours(12)), "timed out") for key in (BTC, ETH)]
+    assert lake.mark_outages(told, known_at=hours(12)).seq == 2
+    assert causes(lake, BTC, 7, 12) == [(8, 12, "venue_outage", "timed out")]
+    assert causes(lake, ETH, 10, 12) == [(10, 11, "not_fetched", ""), (11, 12, "venue_outage", "timed out")]
