@@ -74,6 +74,8 @@ def binance_options(base_url: str, key: str = DEMO_KEY, secret: str = DEMO_SECRE
                 "private": f"{http}/api/v3",
                 "v1": f"{http}/api/v1",
                 "sapi": f"{http}/sapi/v1",
+                # ccxt knows the spot streams by the word in their address.
+                "ws": {"spot": f"ws{http.removeprefix('http')}/stream/ws"},
             }
         },
     }

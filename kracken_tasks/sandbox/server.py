@@ -18,6 +18,7 @@ from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import SandboxConfig
 from kracken_tasks.sandbox.control import Control
 from kracken_tasks.sandbox.dialects.binance.app import BinanceDialect
+from kracken_tasks.sandbox.dialects.binance.sockets import BinanceStreams
 from kracken_tasks.sandbox.dialects.bitstamp.app import BitstampDialect
 from kracken_tasks.sandbox.dialects.coinbase.app import CoinbaseDialect
 from kracken_tasks.sandbox.dialects.kraken.app import KrakenDialect
@@ -38,7 +39,7 @@ _TICK_SECONDS = 1.0
 _MAX_BODY = 1024 * 1024
 
 
-# Kraken's own has tokens and streams besides; these are REST alone.
+# Kraken's own has tokens and streams besides.
 _DIALECTS: Final[dict[str, type[RestDialect]]] = {
     "binance": BinanceDialect,
     "coinbase": CoinbaseDialect,
@@ -96,6 +97,10 @@ class SandboxServer:
         for name, dialect in _DIALECTS.items():
             if name in self.venues:
                 app.add_routes(dialect(self.venues[name], keys, self.faults).routes())
+        if "binance" in self.venues:
+            sockets = BinanceStreams(self.venues["binance"], self.faults, self.sockets)
+            app.add_routes(sockets.routes())
+            app.on_shutdown.append(sockets.close)
         app.add_routes(self.streams.routes())
         app.on_shutdown.append(self.streams.close)
         token = self._config.control_token

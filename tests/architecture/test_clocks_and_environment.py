@@ -19,6 +19,7 @@ ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv", "os.unsete
 # Who waits in wall time without domain/clock.py, and why it may.
 WAITS = {
     "kracken_tasks/alerts/telegram.py": "the default of the pause it is handed; tests hand it another",
+    "kracken_tasks/sandbox/dialects/binance/sockets.py": "the beat at which the local exchange's sockets look at the clock",
     "kracken_tasks/sandbox/dialects/rest.py": "a delay that a test or a user asked the exchange for",
     "kracken_tasks/sandbox/dialects/kraken/app.py": "a delay that a test or a user asked the exchange for",
     "kracken_tasks/sandbox/dialects/kraken/streams/app.py": "a delay that a test or a user asked the exchange for",

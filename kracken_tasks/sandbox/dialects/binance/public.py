@@ -30,7 +30,7 @@ from kracken_tasks.sandbox.engine.engine import MATCHING_STATUSES
 from kracken_tasks.sandbox.listing import LOT_DECIMALS, Listing
 from kracken_tasks.sandbox.market.protocol import Trades
 
-__all__ = ["INTERVALS", "PUBLIC"]
+__all__ = ["INTERVALS", "PUBLIC", "day_json", "price_text"]
 
 INTERVALS: Final = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480, "12h": 720,
@@ -43,7 +43,7 @@ _MOST_PRICE = "1000000.00000000"
 _DECIMALS = 8
 
 
-def _print(ticks: int, listing: Listing) -> str:
+def price_text(ticks: int, listing: Listing) -> str:
     return text_of(ticks * 10 ** (_DECIMALS - listing.price_decimals), _DECIMALS)
 
 
@@ -71,7 +71,7 @@ def exchange_info(call: Call) -> Any:
 def _symbol_json(call: Call, listing: Listing) -> dict[str, Any]:
     base, quote = asset_codes(listing)
     trading = call.venue.engine.status_of(listing.symbol) in MATCHING_STATUSES
-    step, tick = text_of(10 ** (_DECIMALS - listing.lot_decimals), 8), _print(1, listing)
+    step, tick = text_of(10 ** (_DECIMALS - listing.lot_decimals), 8), price_text(1, listing)
     cost = text_of(listing.costmin // 10 ** (listing.cost_decimals - _DECIMALS), _DECIMALS)
     return {
         "symbol": listing.spec.key,
@@ -130,7 +130,7 @@ def klines(call: Call) -> Any:
 def _kline(bar: Bar, listing: Listing) -> list[Any]:
     return [
         bar.open_s * 1000,
-        *(_print(ticks, listing) for ticks in (bar.open, bar.high, bar.low, bar.close)),
+        *(price_text(ticks, listing) for ticks in (bar.open, bar.high, bar.low, bar.close)),
         text_of(bar.lots, LOT_DECIMALS),
         bar.end_s * 1000 - 1,
         f"{bar.worth:.8f}",
@@ -145,7 +145,7 @@ def agg_trades(call: Call) -> Any:
     return [
         {
             "a": number,
-            "p": _print(ticks, listing),
+            "p": price_text(ticks, listing),
             "q": text_of(lots, LOT_DECIMALS),
             "f": number,
             "l": number,
@@ -179,7 +179,7 @@ def recent_trades(call: Call) -> Any:
     return [
         {
             "id": number,
-            "price": _print(ticks, listing),
+            "price": price_text(ticks, listing),
             "qty": text_of(lots, LOT_DECIMALS),
             "quoteQty": text_of(ticks * lots // 10**listing.price_decimals, LOT_DECIMALS),
             "time": ts // NS_PER_MS,
@@ -197,7 +197,7 @@ def depth(call: Call) -> Any:
     epoch = call.venue.market.book(listing.symbol, call.now_ns, 1).epoch
 
     def rows(levels: list[tuple[int, int]]) -> list[list[str]]:
-        return [[_print(ticks, listing), text_of(lots, LOT_DECIMALS)] for ticks, lots in levels]
+        return [[price_text(ticks, listing), text_of(lots, LOT_DECIMALS)] for ticks, lots in levels]
 
     return {"lastUpdateId": epoch, "bids": rows(bids), "asks": rows(asks)}
 
@@ -208,33 +208,33 @@ def _one_or_all(call: Call, rows: list[dict[str, Any]]) -> Any:
 
 def ticker_day(call: Call) -> Any:
     rows = [
-        _day_json(call, listing, figures)
+        day_json(call, listing, figures)
         for listing in listings_of(call)
         if (figures := day_figures(call.venue, listing.symbol, call.now_ns)) is not None
     ]
     return _one_or_all(call, rows)
 
 
-def _day_json(call: Call, listing: Listing, day: DayFigures) -> dict[str, Any]:
+def day_json(call: Call, listing: Listing, day: DayFigures) -> dict[str, Any]:
     bids, asks = call.venue.engine.execution.matcher.book(listing.symbol, call.now_ns, 1)
     before = call.venue.market.last_trade_before(listing.symbol, day.open_s * NS_PER_SECOND - 1)
     change = day.last - day.open
     vwap = day.vwap if day.lots else day.last / 10**listing.price_decimals
     return {
         "symbol": listing.spec.key,
-        "priceChange": _print(change, listing),
+        "priceChange": price_text(change, listing),
         "priceChangePercent": f"{100 * change / day.open:.3f}",
         "weightedAvgPrice": f"{vwap:.8f}",
-        "prevClosePrice": _print(int(before.price[0]) if len(before) else day.open, listing),
-        "lastPrice": _print(day.last, listing),
+        "prevClosePrice": price_text(int(before.price[0]) if len(before) else day.open, listing),
+        "lastPrice": price_text(day.last, listing),
         "lastQty": text_of(day.last_lots, LOT_DECIMALS),
-        "bidPrice": _print(bids[0][0] if bids else 0, listing),
+        "bidPrice": price_text(bids[0][0] if bids else 0, listing),
         "bidQty": text_of(bids[0][1] if bids else 0, LOT_DECIMALS),
-        "askPrice": _print(asks[0][0] if asks else 0, listing),
+        "askPrice": price_text(asks[0][0] if asks else 0, listing),
         "askQty": text_of(asks[0][1] if asks else 0, LOT_DECIMALS),
-        "openPrice": _print(day.open, listing),
-        "highPrice": _print(day.high, listing),
-        "lowPrice": _print(day.low, listing),
+        "openPrice": price_text(day.open, listing),
+        "highPrice": price_text(day.high, listing),
+        "lowPrice": price_text(day.low, listing),
         "volume": text_of(day.lots, LOT_DECIMALS),
         "quoteVolume": f"{day.worth:.8f}",
         "openTime": day.open_s * 1000,
@@ -253,9 +253,9 @@ def book_ticker(call: Call) -> Any:
             rows.append(
                 {
                     "symbol": listing.spec.key,
-                    "bidPrice": _print(bids[0][0], listing),
+                    "bidPrice": price_text(bids[0][0], listing),
                     "bidQty": text_of(bids[0][1], LOT_DECIMALS),
-                    "askPrice": _print(asks[0][0], listing),
+                    "askPrice": price_text(asks[0][0], listing),
                     "askQty": text_of(asks[0][1], LOT_DECIMALS),
                 }
             )
@@ -267,7 +267,7 @@ def ticker_price(call: Call) -> Any:
     for listing in listings_of(call):
         last = call.venue.market.last_trade_before(listing.symbol, call.now_ns)
         if len(last):
-            rows.append({"symbol": listing.spec.key, "price": _print(int(last.price[0]), listing)})
+            rows.append({"symbol": listing.spec.key, "price": price_text(int(last.price[0]), listing)})
     return _one_or_all(call, rows)
 
 
