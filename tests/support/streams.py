@@ -30,7 +30,7 @@ from kracken_tasks.exchange.streams.words import (
     Ticker,
 )
 
-__all__ = ["BTC", "FAST", "ScriptedStreams", "candles_of"]
+__all__ = ["BTC", "FAST", "ScriptedStreams", "candles_of", "with_flat_rows"]
 
 BTC = "BTC/USD"
 START = utc(2024, 3, 1)
@@ -44,7 +44,11 @@ FAST = StreamTiming(
 
 
 class ScriptedStreams:
-    """Both halves of a venue.  ``page``: trades a REST answer holds; ``lag``: how many of the newest trades REST does not show yet."""
+    """Both halves of a venue.
+
+    ``page``: trades a REST answer holds; ``lag``: how many of the newest trades REST does not show yet; ``flat_rows``: windows without
+    trades have a row of their own, as Kraken has it at times.
+    """
 
     exchange = "kraken"
 
@@ -56,6 +60,7 @@ class ScriptedStreams:
         self.lag = 0
         self.muted = self.rejecting = self.rest_down = False
         self.wrong_width = False
+        self.flat_rows = False
         self.subscriptions = 0
         self.questions: list[str] = []
         self._queues: dict[FeedKey, asyncio.Queue[Sequence[Item] | Exception]] = {}
@@ -119,7 +124,8 @@ class ScriptedStreams:
 
     def made(self, timeframe: Timeframe) -> list[Candle]:
         """Candles of the whole tape, the running one included."""
-        return candles_of(self.tape, timeframe)
+        found = candles_of(self.tape, timeframe)
+        return with_flat_rows(found, timeframe) if self.flat_rows else found
 
     def _ticker(self) -> Ticker:
         price = self.tape[-1].price if self.tape else 100.0
@@ -223,3 +229,14 @@ def candles_of(trades: Sequence[PublicTrade], timeframe: Timeframe) -> list[Cand
                 volume=before.volume + trade.volume, trades=(before.trades or 0) + 1,
             )  # fmt: skip
     return list(found.values())
+
+
+def with_flat_rows(candles: Sequence[Candle], timeframe: Timeframe) -> list[Candle]:
+    """The same with a flat row for every window that has none."""
+    found: list[Candle] = []
+    for candle in candles:
+        while found and found[-1].ts + timeframe.delta < candle.ts:
+            last = found[-1].close
+            found.append(Candle(found[-1].ts + timeframe.delta, last, last, last, last, 0.0, 0.0, 0))
+        found.append(candle)
+    return found

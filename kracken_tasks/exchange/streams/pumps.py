@@ -180,6 +180,7 @@ class _CandlePump(Pump):
             raise Misconfigured(f"{key}: candles need a timeframe", key="timeframe")
         self._track = CandleTrack(key.timeframe, until)
         self._ask_again = 0.0
+        self._spoken_until = until
 
     async def take(self, items: Sequence[Item], *, opening: bool) -> None:
         candles = cast("Sequence[Candle]", items)
@@ -234,7 +235,7 @@ class _CandlePump(Pump):
         reach = self.around.ask.reach(width)
         if page and reach is not None and len(page) >= reach * _NEARLY_ALL and page[0].ts > since:
             self.tell_gap(since, page[0].ts, f"{self.key.exchange} reaches back {reach} candles over REST")
-            since = page[0].ts
+            since = self._spoken_until = page[0].ts
             self._track.skip_to(since)
         closed = [candle for candle in page if candle.ts >= since and candle.ts + width.delta <= ended]
         if not closed:
@@ -242,5 +243,11 @@ class _CandlePump(Pump):
         streamed = all(self._track.agrees(candle) for candle in closed)
         end = closed[-1].ts + width.delta
         self._track.skip_to(end)
-        self.hand_on(closed, FeedSource.STREAM if streamed else FeedSource.POLLING, (since, end))
-        return closed
+        # A flat row of a window in which nobody traded is one of the two ways to say so; it is no candle, and the span includes it.
+        traded = [candle for candle in closed if not candle.empty]
+        if traded:
+            self.hand_on(
+                traded, FeedSource.STREAM if streamed else FeedSource.POLLING, (self._spoken_until or since, end)
+            )
+            self._spoken_until = end
+        return traded

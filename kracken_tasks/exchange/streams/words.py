@@ -129,6 +129,12 @@ class Candle(NamedTuple):
     vwap: float
     trades: int | None
 
+    @property
+    def empty(self) -> bool:
+        """Whether this is a venue's flat row for a window in which nobody traded."""
+        flat = self.open == self.high == self.low == self.close
+        return flat and self.volume == 0 and not self.trades
+
 
 class Book(NamedTuple):
     """Levels (price, volume), best first.  ``checked``: its checksum was computed by us and agreed; None: the venue sends none."""

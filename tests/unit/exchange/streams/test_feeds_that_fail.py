@@ -249,6 +249,24 @@ async def test_closed_candles_wait_while_rest_cannot_confirm_them(
     await ear.until(lambda: len(ear.items) == 1)
 
 
+@pytest.mark.parametrize("flat_rows", [False, True])
+async def test_windows_without_trades_are_spoken_for_and_are_no_candles(
+    venue: ScriptedStreams, manager: WebSocketManager, flat_rows: bool
+) -> None:
+    venue.flat_rows = flat_rows
+    ear = Ear(manager, MINUTES)
+    await ear.until(lambda: venue.subscriptions > 0)
+    venue.happen(3, seconds=10.0)
+    venue.happen(2, seconds=240.0)
+    manager.clock().told(venue.market_now)
+    await ear.until(lambda: len(ear.items) >= 2)
+    closed = candles_of(venue.tape, Timeframe.M1)[:-1]
+    assert ear.items == closed
+    spans = [batch.covered for batch in ear.batches if batch.covered]
+    assert spans[0][0] == closed[0].ts
+    assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
 async def test_candle_off_the_grid_of_its_timeframe_is_refused(venue: ScriptedStreams) -> None:
     async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
         five = FeedKey("kraken", BTC, Channel.CANDLES, Timeframe.M5)
