@@ -49,6 +49,15 @@ def test_ccxt_trades_on_the_sandbox_as_the_documentation_shows(tmp_path: Path) -
     assert run("ccxt_on_the_sandbox", tmp_path) == shown.partition("```")[0]
 
 
+def test_several_venues_are_asked_at_once_and_each_answers_for_itself(tmp_path: Path) -> None:
+    said = run("several_venues", tmp_path).splitlines()
+    assert [line.split()[0] for line in said[:4]] == ["kraken", "coinbase", "bitstamp", "binance"]
+    assert said[3].endswith("lists no BTC/USD")  # its dollars are of another kind
+    assert "its last 24 closed hours" in said[4]
+    assert "an order rests there" in said[5]
+    assert "below the minimum" in said[6]
+
+
 def test_every_example_is_run_here_and_listed_in_its_readme() -> None:
     here = {path.stem for path in EXAMPLES.glob("*.py")}
     tested = set(re.findall(r'run\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
