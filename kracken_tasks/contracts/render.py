@@ -46,6 +46,8 @@ class CoverageLine(Protocol):
     @property
     def no_trades(self) -> int: ...
     @property
+    def venue_outage(self) -> int: ...
+    @property
     def not_fetched(self) -> int: ...
     @property
     def rejected(self) -> int: ...
@@ -128,8 +130,8 @@ def coverage_rows(coverage: Iterable[CoverageLine]) -> list[dict[str, str]]:
     return [
         {
             "series": str(one.key), "candles": str(one.candles), "first": _moment(one.first_ts), "last": _moment(one.last_ts),
-            "revised": str(one.revisions), "no trades": str(one.no_trades), "not fetched": str(one.not_fetched),
-            "rejected": str(one.rejected),
+            "revised": str(one.revisions), "no trades": str(one.no_trades), "outage": str(one.venue_outage),
+            "not fetched": str(one.not_fetched), "rejected": str(one.rejected),
         }
         for one in coverage
     ]  # fmt: skip

@@ -6,24 +6,27 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.refs import StagedBatch, StagedSeries
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import Lake, LocalStore
 from kracken_tasks.lake.log import CHECKPOINT_EVERY
 from kracken_tasks.lake.store import Store
-from tests.support.candle_frames import BTC, ETH, accepting, candle_frame, commit_frame, hours, stage_frame
+from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
 from tests.support.lake_stores import Killed, MemoryStore, StoppingStore
+from tests.support.tape_frames import TRADES, seconds, trade_frame
 
 ROWS = 700
 
 
 def ingest(store: Store) -> int:
-    """One run: stage two series, commit both, one row of the second kept out."""
+    """One run: stage two series and a tape, commit all of them, one row of the second kept out."""
     lake = Lake(store)
     frame = candle_frame(ROWS + 5)
     changed = frame.copy()
@@ -31,7 +34,8 @@ def ingest(store: Store) -> int:
     kept_out = frame.iloc[[ROWS]].assign(rule="volume_not_negative", reason="because")
     btc = stage_frame(lake, BTC, changed)
     eth = stage_frame(lake, ETH, frame.drop(index=ROWS))
-    verdict = accepting([btc, eth], quarantined=[lake.stage_rows(eth, kept_out)])
+    tape = lake.stage(TRADES, trade_frame(30), asked_from=START, asked_to=seconds(40), source="stream")
+    verdict = accepting([btc, eth, tape], quarantined=[lake.stage_rows(eth, kept_out)])
     return lake.commit(verdict, known_at=hours(ROWS + 5)).seq
 
 
@@ -53,9 +57,10 @@ def copied(store: MemoryStore) -> MemoryStore:
     return copy
 
 
-def seen(store: Store) -> tuple[int, list[float], list[float], bool]:
+def seen(store: Store) -> tuple[int, list[float], list[float], list[int], bool]:
     snap = Lake(store).snapshot()
-    return snap.seq, snap.candles(BTC)["close"].tolist(), snap.candles(ETH)["close"].tolist(), snap.in_quarantine(ETH)
+    closes = [snap.candles(key)["close"].tolist() for key in (BTC, ETH)]
+    return snap.seq, closes[0], closes[1], snap.tape(TRADES)["trade_id"].tolist(), snap.in_quarantine(ETH)
 
 
 def test_killed_after_any_store_call_readers_see_before_or_after_and_a_rerun_completes() -> None:
@@ -92,7 +97,7 @@ def test_killed_during_upkeep_nothing_that_is_read_changes(step: str) -> None:
 
     def upkeep(store: Store) -> None:
         lake = Lake(store)
-        lake.compact(known_at=hours(9000)) if step == "compact" else lake.vacuum(staged_before=hours(9000))
+        lake.compact(known_at=hours(9000)) if step == "compact" else lake.vacuum(staged_before=utc(2999, 1, 1))
 
     counter = StoppingStore(copied(base))
     upkeep(counter)
@@ -106,6 +111,26 @@ def test_killed_during_upkeep_nothing_that_is_read_changes(step: str) -> None:
         assert seen(store)[1:] == expected
         old = Lake(store).snapshot(as_of=5).candles(BTC)
         pd.testing.assert_frame_equal(old, Lake(base).snapshot(as_of=5).candles(BTC))
+
+
+def test_killed_while_rows_are_released_they_are_out_or_held_and_asking_again_completes_it() -> None:
+    base = prepared()
+    ingest(base)
+
+    def release(store: Store) -> None:
+        Lake(store).release(ETH, by="Ada", reason="fine", known_at=hours(ROWS + 9))
+
+    counter = StoppingStore(copied(base))
+    release(counter)
+    for stop in range(1, counter.changes + 1):
+        store = copied(base)
+        with pytest.raises(Killed):
+            release(StoppingStore(store, stop))
+        if seen(store)[-1]:  # still held
+            release(store)
+        assert seen(store)[-1] is False
+        assert len(seen(store)[2]) == ROWS + 5
+        assert Lake(store).verify() == []
 
 
 def test_two_writers_that_read_the_same_head_both_commit() -> None:
@@ -214,3 +239,41 @@ def test_a_batch_is_the_unit_of_committing() -> None:
         lake.commit(accepting(batch.series), known_at=hours(9))
     assert Lake(store).snapshot().seq == 0
     assert isinstance(btc, StagedSeries)
+
+
+class OvertakenStore(LocalStore):
+    """Lets another writer commit right before the first deletion."""
+
+    def __init__(self, root: Path, overtake: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._overtake = [overtake]
+
+    def delete(self, name: str) -> None:
+        if self._overtake:
+            self._overtake.pop()()
+        super().delete(name)
+
+
+@pytest.mark.parametrize("step", ["commit", "compact"])
+def test_a_sweep_deletes_no_file_that_a_writer_takes_over_from_a_dead_one(step: str, tmp_path: Path) -> None:
+    frame, disk = candle_frame(2400), LocalStore(tmp_path)
+    if step == "compact":
+        for start in range(0, 2400, 600):
+            commit_frame(Lake(disk), BTC, frame.iloc[start : start + 600])
+
+    def write(store: Store) -> None:
+        if step == "compact":
+            Lake(store).compact(known_at=hours(9000))
+        else:
+            commit_frame(Lake(store), BTC, frame)
+
+    written = 2 if step == "commit" else 1  # staged rows and the data file, or the joined file alone
+    with pytest.raises(Killed):
+        write(StoppingStore(disk, written))
+    for path in (tmp_path / "data").rglob("*.parquet"):
+        os.utime(path, (1e9, 1e9))
+    store = OvertakenStore(tmp_path, lambda: write(disk))
+    assert Lake(store).vacuum(replaced_before=hours(-9000), staged_before=utc(2002, 1, 1)).unnamed == 1
+    lake = Lake(LocalStore(tmp_path))
+    assert lake.verify() == []
+    pd.testing.assert_frame_equal(lake.snapshot().candles(BTC), frame)

@@ -56,5 +56,5 @@ def test_coverage_tells_candles_and_holes_by_cause(tmp_path: Path) -> None:
     commit_frame(lake, BTC, candle_frame(10).drop(index=4))
     commit_frame(lake, BTC, candle_frame(2, start=hours(20)))
     header, _, line = coverage_table(lake.snapshot().coverage()).splitlines()
-    assert header == "| series | candles | first | last | revised | no trades | not fetched | rejected |"
-    assert line == "| kraken BTC/USD 1h | 11 | 2023-01-02T00:00:00Z | 2023-01-02T21:00:00Z | 0 | 1 | 10 | 0 |"
+    assert header == "| series | candles | first | last | revised | no trades | outage | not fetched | rejected |"
+    assert line == "| kraken BTC/USD 1h | 11 | 2023-01-02T00:00:00Z | 2023-01-02T21:00:00Z | 0 | 1 | 0 | 10 | 0 |"
