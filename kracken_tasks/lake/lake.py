@@ -164,7 +164,8 @@ class Lake:
             changes, objects, blocks = [], dict[str, bytes](), list[_Written]()
             for key, series in sorted(base.series.items(), key=lambda item: key_parts(item[0])):
                 rewrites = runs_to_compact(series.files, self._reading(dataset_of(key)))
-                added = self._encoded(key, rewrites, objects, blocks)
+                # No row of these says which commit wrote it, so the name does: nobody meets a killed round's leftovers again.
+                added = self._encoded(key, rewrites, objects, blocks, f"-{base.seq + 1}")
                 if rewrites:
                     changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
             if not changes:
@@ -180,7 +181,9 @@ class Lake:
         ``replaced_before``: market time up to which replacing commits count (None: all of them, for a lake at rest; otherwise
         leave readers and writers at work time to finish).  ``staged_before``: what the storage stamped before this wall time.
         """
-        return upkeep.sweep(self._store, self._log, replaced_before=replaced_before, staged_before=staged_before)
+        return upkeep.sweep(
+            self._store, self._log, self._fence, replaced_before=replaced_before, staged_before=staged_before
+        )
 
     def maintain(
         self, *, known_at: datetime, wall_now: datetime, keep_replaced: timedelta, keep_staged: timedelta
@@ -296,6 +299,9 @@ class Lake:
         moment = max(to_ms(known_at), base.known_at)
         return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), {}, ())
 
+    def _fence(self) -> State:
+        return self._append(lambda base: self._upkeep(base, "sweep", from_ms(base.known_at), []))[0]
+
     def _draft(self, base: State, verdict: Verdict, arrivals: tuple[Arrival, ...], known_at: int) -> _Draft | None:
         seq, moment = base.seq + 1, max(known_at, base.known_at)
         objects: dict[str, bytes] = {}
@@ -354,7 +360,12 @@ class Lake:
         return whole_file
 
     def _encoded(
-        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[_Written]
+        self,
+        key: DataKey,
+        rewrites: list[Rewrite],
+        objects: dict[str, bytes],
+        blocks: list[_Written],
+        mark: str = "",
     ) -> tuple[FileEntry, ...]:
         folder = f"data/{folder_of(key)}"
         new = [block for rewrite in rewrites for block in rewrite.blocks]
@@ -363,7 +374,7 @@ class Lake:
             raws = list((pool.map if pool else map)(encode, new))
         entries = []
         for block, raw in zip(new, raws, strict=True):
-            entry = file_entry(folder, block, raw)
+            entry = file_entry(folder, block, raw, mark)
             objects[entry.name] = raw
             blocks.append((entry, block))
             entries.append(entry)

@@ -167,6 +167,7 @@ class Commit:
     """One line of the log.  ``parent``: hash of the one before.
 
     ``kind``: ``commit`` (what a verdict accepted), ``compact`` (files change, no row does), ``outage`` (why windows are empty),
+    ``sweep`` (nothing: a fence against writers of older states),
     ``release`` (a person lets rows out of quarantine: ``by`` and ``reason`` say who and why).
     """
 
@@ -314,8 +315,8 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-def file_entry(folder: str, block: Block, raw: bytes) -> FileEntry:
-    """Describe an encoded block; the name is made of its first open time and its content."""
+def file_entry(folder: str, block: Block, raw: bytes, mark: str = "") -> FileEntry:
+    """Describe an encoded block; the name is made of its first open time, its content, and ``mark``."""
     ts, seqs = block["ts"], block["commit_seq"]
     cuts = range(0, len(block), GROUP_ROWS)
     groups = tuple(
@@ -324,7 +325,7 @@ def file_entry(folder: str, block: Block, raw: bytes) -> FileEntry:
     )  # fmt: skip
     sha256 = digest(raw)
     return FileEntry(
-        f"{folder}/{block.dataset.moment(int(ts[0])):%Y%m%dT%H%M%S}-{sha256[:20]}.parquet", sha256, len(raw), len(block),
+        f"{folder}/{block.dataset.moment(int(ts[0])):%Y%m%dT%H%M%S}-{sha256[:20]}{mark}.parquet", sha256, len(raw), len(block),
         1 + int(np.count_nonzero(np.diff(ts))), int(ts[0]), int(ts[-1]), int(seqs.max()), int(block["revision"].max()),
         groups, tuple(sorted(uniform(block).items())),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -117,21 +118,29 @@ def remove_pin(store: Store, name: str) -> Pin:
     return pin
 
 
-def sweep(store: Store, log: CommitLog, *, replaced_before: datetime | None, staged_before: datetime | None) -> Swept:
+def sweep(
+    store: Store,
+    log: CommitLog,
+    fence: Callable[[], State],
+    *,
+    replaced_before: datetime | None,
+    staged_before: datetime | None,
+) -> Swept:
     """Delete what is past its time; what any snapshot reads stays the same.
+
+    ``fence``: appends a commit that says nothing, and gives the state after it.  A writer that found an unnamed file and left it in
+    its place, or that slept since it wrote one, then has a base that is not the head: it drafts again, under new names.
 
     ``replaced_before``: files that commits known up to this market time replaced (None: up to the head).  ``staged_before``: staged
     rows and unnamed files that the storage stamped before this moment (None: leave them).
     """
     stale = store.written_before(STAGING, staged_before) if staged_before else []
     old = store.written_before("data", staged_before) if staged_before else []
-    head = log.head()  # after listing: what was named meanwhile is seen
-    live = {entry.name for series in head.series.values() for entry in series.files}
+    named = log.head()
+    head = fence() if set(old) - _names(named) - set(_replaced(store, log, named)) else named
+    live = _names(head)
     upto = _upto(log, head, replaced_before)
-    # A file that was named once is live, or replaced by a commit since the last sweep, or gone.
-    replaced: dict[str, int] = {}
-    for seq in range(_swept(store) + 1, head.seq + 1):
-        replaced |= {name: seq for change in log.commit(seq).changes for name in change.files_removed}
+    replaced = _replaced(store, log, head)
     doomed = [name for name, seq in replaced.items() if seq <= upto and name not in live and store.exists(name)]
     unnamed = [name for name in old if name not in live and name not in replaced]
     checkpoints = log.spare_checkpoints(head.seq)
@@ -140,6 +149,16 @@ def sweep(store: Store, log: CommitLog, *, replaced_before: datetime | None, sta
     if upto > _swept(store):
         store.put_scratch(_SWEPT, json.dumps({"seq": upto}).encode())
     return Swept(len(doomed), len(stale), len(unnamed), len(checkpoints))
+
+
+def _names(state: State) -> set[str]:
+    return {entry.name for series in state.series.values() for entry in series.files}
+
+
+def _replaced(store: Store, log: CommitLog, head: State) -> dict[str, int]:
+    """Files that were replaced since the last sweep, and by which commit: what was named once is live, or here, or gone."""
+    seqs = range(_swept(store) + 1, head.seq + 1)
+    return {name: seq for seq in seqs for change in log.commit(seq).changes for name in change.files_removed}
 
 
 def _upto(log: CommitLog, head: State, before: datetime | None) -> int:
