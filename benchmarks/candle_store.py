@@ -137,7 +137,10 @@ def _table(run: dict[str, Any]) -> list[str]:
 def _cell(store: dict[str, Any], reference: dict[str, Any] | None, task: str, clock: str = "wall") -> str:
     ms = median_ms(store, task, clock)
     text = f"{ms / 1000:.2f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 20 else f"{ms:.1f} ms"
-    return text if reference is None or reference is store else f"{text} ({ms / median_ms(reference, task, clock):.2g})"
+    if reference is None or reference is store:
+        return text
+    ratio = ms / median_ms(reference, task, clock)
+    return f"{text} ({ratio:.0f})" if ratio >= 10 else f"{text} ({ratio:.2g})"
 
 
 def _machine(scratch: Path) -> dict[str, Any]:
