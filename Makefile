@@ -34,7 +34,7 @@ kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the m
 	$(BIN)/python -m tests.e2e.kill_test $(ARGS)
 
 backfill-kill-test: $(STAMP)  ## a month's backfill killed ten times by kill -9, and two at once: the same bytes as one undisturbed
-	$(BIN)/python -m pytest --month tests/fault/test_backfill_killed.py $(ARGS)
+	$(BIN)/python -m pytest -s --month tests/fault/test_backfill_killed.py $(ARGS)
 
 fault-run: $(STAMP)  ## ingest and streams through ten minutes of seeded faults; the lake is then held against the venue (ARGS="--minutes 2")
 	$(BIN)/python -m tests.e2e.fault_run $(ARGS)
