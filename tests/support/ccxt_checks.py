@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["NumericFees", "check"]
+__all__ = ["Hurried", "NumericFees", "check"]
 
 
 class NumericFees:
@@ -19,6 +19,17 @@ class NumericFees:
         if order["fee"] is not None and order["fee"]["cost"] is not None:
             order["fee"]["cost"] = float(order["fee"]["cost"])
         return order
+
+
+class Hurried:
+    """The checks of streams listen for fifteen seconds by the client's clock: this one's goes ten times as fast.  To be mixed in."""
+
+    times = 10
+
+    def milliseconds(self) -> int:
+        real: int = super().milliseconds()  # type: ignore[misc]
+        self.first = getattr(self, "first", real)
+        return int(self.first + (real - self.first) * self.times)
 
 
 def check(name: str, kind: str) -> Any:

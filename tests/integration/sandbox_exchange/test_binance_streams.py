@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import ccxt.pro
 import pytest
 
 from kracken_tasks.domain.clock import to_ms, utc
+from tests.support.ccxt_checks import Hurried
 from tests.support.sandbox import RunningSandbox, running_sandbox, sandbox_config
 
 SYMBOL = "BTC/USDT"
@@ -139,6 +141,44 @@ async def test_an_event_can_be_swallowed(standing: RunningSandbox) -> None:
         await asyncio.to_thread(lambda: standing.control.fault("ws/send/bookTicker", venue="binance", mute=True))
         await asyncio.to_thread(standing.control.advance, 300)
         assert (await events.receive_json(timeout=PATIENCE))["s"] == "ETHUSDT"
+
+
+class HurriedBinance(Hurried, ccxt.pro.binance):
+    pass
+
+
+BOTH = [SYMBOL, "ETH/USDT"]
+NO_TIME = {"timestamp": True, "datetime": True}  # its snapshots of a book, and its best prices, carry no time
+CHECKS: list[tuple[str, Any, dict[str, bool]]] = [
+    ("watch_ticker", SYMBOL, {}),
+    ("watch_tickers", SYMBOL, {}),
+    ("watch_bids_asks", SYMBOL, NO_TIME),
+    ("watch_trades", SYMBOL, {}),
+    ("watch_trades_for_symbols", BOTH, {}),
+    ("watch_order_book", SYMBOL, NO_TIME),
+    ("watch_order_book_for_symbols", BOTH, NO_TIME),
+    ("watch_ohlcv", SYMBOL, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "argument", "skips"), CHECKS, ids=[name for name, *_ in CHECKS])
+async def test_ccxt_finds_the_structure_of_streams_sound(
+    standing: RunningSandbox, name: str, argument: Any, skips: dict[str, bool]
+) -> None:
+    check = getattr(importlib.import_module(f"ccxt.pro.test.Exchange.test_{name}"), f"test_{name}")
+    client = HurriedBinance(standing.options_of("binance"))
+    await client.load_markets()
+
+    async def keep_trading() -> None:
+        while True:
+            await asyncio.to_thread(standing.control.advance, 5)
+
+    market = asyncio.create_task(keep_trading())
+    try:
+        await asyncio.wait_for(check(client, skips, argument), 60)
+    finally:
+        market.cancel()
+        await client.close()
 
 
 class listening:

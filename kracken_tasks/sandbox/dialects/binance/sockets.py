@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aiohttp import WSMsgType, web
 
-from kracken_tasks.sandbox.dialects.binance.streams import Event, Stream, stream_named
+from kracken_tasks.sandbox.dialects.binance.streams import Event, EveryPair, Stream, stream_named
 from kracken_tasks.sandbox.faults import Faults, Moment
 from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.venue import Venue
@@ -32,7 +32,7 @@ class _Session:
 
     def __init__(self, request: web.Request, ws: web.WebSocketResponse, venue: Venue, faults: Faults) -> None:
         self._request, self.ws, self._venue, self._faults = request, ws, venue, faults
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, Stream | EveryPair] = {}
         self._told_ns = venue.now_ns()
         self._sent = 0
 
@@ -102,7 +102,7 @@ class _Session:
                 for event in stream.events(after_ns, now_ns):
                     await self._send(stream, event)
 
-    async def _send(self, stream: Stream, event: Event) -> None:
+    async def _send(self, stream: Stream | EveryPair, event: Event | list[Event]) -> None:
         rule = self._faults.strike(f"ws/send/{stream.channel}", Moment.BEFORE, "binance")
         if rule is not None:
             await asyncio.sleep(rule.delay_ms / 1000)

@@ -20,7 +20,7 @@ from kracken_tasks.sandbox.listing import LOT_DECIMALS, Listing
 from kracken_tasks.sandbox.market.book import EPOCH_NS
 from kracken_tasks.sandbox.venue import Venue
 
-__all__ = ["Stream", "stream_named"]
+__all__ = ["Event", "EveryPair", "Stream", "stream_named"]
 
 _DEPTH: Final = 1000  # as deep as the snapshot that clients start from
 _LONGEST_NS: Final = 86_400 * NS_PER_SECOND
@@ -183,10 +183,33 @@ class Stream:
         yield {"e": event, "E": at_ns // NS_PER_MS, "s": self.listing.spec.key, **told}
 
 
-def stream_named(venue: Venue, name: str) -> Stream | None:
-    """The stream of a name such as ``btcusdt@kline_1m``; None for a pair or a kind that there is not."""
+@dataclass(slots=True)
+class EveryPair:
+    """A ticker stream of all pairs: their events in one list."""
+
+    streams: list[Stream]
+
+    @property
+    def channel(self) -> str:
+        return self.streams[0].channel
+
+    def begin(self, now_ns: int) -> None:
+        for stream in self.streams:
+            stream.begin(now_ns)
+
+    def events(self, after_ns: int, until_ns: int) -> Iterator[list[Event]]:
+        told = [event for stream in self.streams for event in stream.events(after_ns, until_ns)]
+        if told:
+            yield told
+
+
+def stream_named(venue: Venue, name: str) -> Stream | EveryPair | None:
+    """The stream of a name such as ``btcusdt@kline_1m`` or ``!miniTicker@arr``; None for a pair or kind that there is not."""
     pair, mark, kind = name.partition("@")
-    listing = next((one for one in venue.listings.by_symbol.values() if one.spec.key.lower() == pair), None)
+    listings = venue.listings.by_symbol.values()
+    if name in ("!miniTicker@arr", "!ticker@arr"):
+        return EveryPair([Stream(venue, listing, pair.removeprefix("!")) for listing in listings])
+    listing = next((one for one in listings if one.spec.key.lower() == pair), None)
     if not mark or listing is None:
         return None
     plain = kind in ("trade", "aggTrade", "depth", "depth@100ms", "bookTicker", "miniTicker", "ticker")
