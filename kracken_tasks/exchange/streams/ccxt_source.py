@@ -26,7 +26,7 @@ import ccxt.pro  # type: ignore[import-untyped]  # it ships no type information
 from ccxt.base.errors import BaseError, NetworkError  # type: ignore[import-untyped]
 
 from kracken_tasks.domain.clock import from_ms, monotonic_seconds
-from kracken_tasks.errors import Misconfigured, RetryLater
+from kracken_tasks.errors import KrackenError, Misconfigured, RetryLater
 from kracken_tasks.exchange.failures import reading_failure
 from kracken_tasks.exchange.streams import kraken_frames
 from kracken_tasks.exchange.streams.clock import StreamClock
@@ -190,9 +190,11 @@ class CcxtStreams:
             if isinstance(failure, RetryLater):
                 raise StreamTrouble(failure.message, **failure.fields) from None
             raise failure from None
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            told = f"{self.exchange} streams {key} in a way that cannot be read ({type(error).__name__}: {error})"
-            raise StreamTrouble(told, feed=str(key)) from None
+        except KrackenError:
+            raise
+        except Exception as error:  # ccxt lets its libraries' errors through, and stumbles over frames it did not expect
+            told = f"{self.exchange}: the stream of {key} broke ({type(error).__name__}: {error})"
+            raise StreamTrouble(told, feed=str(key)) from error
 
     def trouble(self, key: FeedKey) -> str:
         """See ``StreamSource``."""
