@@ -57,9 +57,7 @@ def s3_server(between: Callable[[App], App] = lambda app: app) -> Iterator[S3Ser
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
-    client = boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1"
-    )
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     if not any(one["Name"] == "lake" for one in client.list_buckets()["Buckets"]):
         client.create_bucket(Bucket="lake")
     try:
