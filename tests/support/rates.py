@@ -47,7 +47,7 @@ def main() -> int:
     path, priority, cost, seconds, maximum, decay = Path(sys.argv[1]), Priority[sys.argv[2]], *map(float, sys.argv[3:])
     limit = Limit(maximum, decay, (0.0, 0.0, 0.0, maximum / 2))
     budget = RateBudget(SqliteCounters(path), patience=dict.fromkeys(Priority, seconds))
-    charge, passed, waits = Charge("one", cost, limit), [], []
+    charge, calls = Charge("one", cost, limit), []
     end = time.monotonic() + seconds
     sys.stdout.write("ready\n")
     sys.stdout.flush()
@@ -57,11 +57,10 @@ def main() -> int:
             budget.spend([charge], priority)
         except RetryLater:
             break
-        passed.append(time.monotonic())
-        waits.append(passed[-1] - before)
+        calls.append((before, time.monotonic()))
         if priority is Priority.PROTECT:
             time.sleep(0.25)  # an exit now and then, among callers that never rest
-    sys.stdout.write(json.dumps({"priority": priority.name, "cost": cost, "passed": passed, "waits": waits}) + "\n")
+    sys.stdout.write(json.dumps({"priority": priority.name, "cost": cost, "calls": calls}) + "\n")
     return 0
 
 
