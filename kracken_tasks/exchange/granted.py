@@ -6,16 +6,19 @@ orders, unless the settings have armed it; a key in an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.access import VenueAccess
 from kracken_tasks.exchange.rates import RateBudget
 
-__all__ = ["Brought", "brought", "configured"]
+if TYPE_CHECKING:
+    from kracken_tasks.exchange.venue import CcxtVenue
+
+__all__ = ["Brought", "brought", "configured", "configured_streams"]
 
 Brought = Iterable[str] | Mapping[str, Mapping[str, Any] | None]
 
@@ -43,6 +46,27 @@ def configured(config: Path | None) -> dict[str, VenueAccess]:
     if not anything_configured(folder):
         return brought(["kraken"], None)
     return dict(venue_wiring.access(load_settings(folder)))
+
+
+def configured_streams(
+    config: Path | None,
+) -> tuple[list[str], Callable[[str], CcxtVenue], Callable[[str], dict[str, Any]]]:
+    """Which venues the settings stream from, how to open one of them for questions, and ccxt.pro's options for it.
+
+    Where nothing at all is configured: Kraken.  Raises: Misconfigured for settings that cannot be right.
+    """
+    from kracken_tasks import venue_wiring
+    from kracken_tasks.settings import load_settings
+    from kracken_tasks.settings.sources import anything_configured
+
+    if not anything_configured(config):
+        return ["kraken"], lambda name: cast("CcxtVenue", brought([name], None)[name].market), lambda name: {}
+    settings = load_settings(config)
+    return (
+        venue_wiring.enabled(settings),
+        lambda name: venue_wiring.venue(settings, name),
+        lambda name: venue_wiring.stream_options(settings, name),
+    )
 
 
 def brought(venues: Brought, budget: RateBudget | None) -> dict[str, VenueAccess]:

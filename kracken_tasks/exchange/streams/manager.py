@@ -139,20 +139,23 @@ class WebSocketManager:
     ) -> None:
         """Makes no call.
 
-        ``exchanges``: ccxt ids, the first is the default of every call (None: kraken).  ``options``: ccxt's constructor options by
+        ``exchanges``: ccxt ids, the first is the default of every call (None: the enabled ones of ``config/exchanges.yaml``, as the profile
+        has them; public Kraken where nothing is configured).  ``options``: ccxt's constructor options by
         exchange.  ``backup_polling_interval``: seconds between polls while a stream is down, instead of that of ``timing``.  ``seed``
         spreads reconnects.  ``halves`` replaces ccxt.
 
         Raises: Misconfigured for no exchange, or a time out of bounds.
         """
-        names = [exchanges] if isinstance(exchanges, str) else list(exchanges or ("kraken",))
+        names = [exchanges] if isinstance(exchanges, str) else list(exchanges or ())
         base = timing or StreamTiming()
         changed = {name: getattr(base, name) for name in base.__dataclass_fields__}
         if backup_polling_interval is not None:
             changed["backup_polling_interval"] = float(backup_polling_interval)
-        self.exchanges = tuple(names)
         self._timing = StreamTiming(**changed)
         self._seed, self._most_waiting = seed, most_waiting
+        if not names and halves is None and options is None:
+            names, halves = _configured_halves(self._timing)
+        self.exchanges = tuple(names or ("kraken",))
         self._halves = halves or _ccxt_halves(dict(options or {}), timeout_seconds, self._timing)
         self._venues: dict[str, _Venue] = {}
         self._listeners: list[_Listener] = []
@@ -353,6 +356,20 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # told to the listeners already
+
+
+def _configured_halves(timing: StreamTiming) -> tuple[list[str], Halves]:
+    """The venues of the settings."""
+    from kracken_tasks.exchange.granted import configured_streams
+
+    names, venue_of, options_of = configured_streams(None)
+
+    def halves(exchange: str, clock: StreamClock) -> tuple[StreamSource, VenueQuestions]:
+        from kracken_tasks.exchange.streams.halves import venue_halves  # ccxt loads here
+
+        return venue_halves(venue_of, {exchange: options_of(exchange)}, timing)(exchange, clock)
+
+    return names, halves
 
 
 def _ccxt_halves(options: Mapping[str, Mapping[str, Any]], timeout_seconds: float, timing: StreamTiming) -> Halves:

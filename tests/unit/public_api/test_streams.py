@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange import WebSocketManager
+from tests.support.sandbox import running_sandbox, sandbox_config
 from tests.support.streams import BTC, FAST, ScriptedStreams
 
 
@@ -34,8 +36,17 @@ async def test_it_falls_back_to_polling_and_says_so() -> None:
     assert status.source == "polling"
 
 
-def test_it_is_built_without_a_word() -> None:
-    assert WebSocketManager().exchanges == ("kraken",)
+async def test_built_without_a_word_it_streams_what_the_settings_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with running_sandbox(config=sandbox_config()) as sandbox:
+        monkeypatch.setenv("KRACKEN_HOME", str(tmp_path))
+        monkeypatch.setenv("KRACKEN_CONFIG_DIR", str(tmp_path / "config"))
+        monkeypatch.setenv("KRACKEN_SANDBOX__PORT", sandbox.base_url.rsplit(":", 1)[1])
+        async with WebSocketManager() as streams:
+            assert streams.exchanges == ("kraken",)
+            quote = await asyncio.wait_for(anext(streams.ticker(BTC)), 20)
+    assert quote.bid < quote.ask
 
 
 def test_an_interval_of_nothing_is_refused() -> None:
