@@ -36,6 +36,11 @@ _LIMITED: Final = (Kind.LIMIT, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT)
 _PAGE, _MOST = 500, 1000
 _ALL: Final = 1_000_000
 _BY_USER: Final = "User requested"
+# What the answers to a new and a cancelled order tell of it.
+_ACKNOWLEDGED: Final = ("symbol", "orderId", "orderListId", "clientOrderId", "transactTime")
+_RESULT: Final = ("price", "origQty", "executedQty", "origQuoteOrderQty", "cummulativeQuoteQty", "status", "timeInForce",
+                  "type", "side", "workingTime", "selfTradePreventionMode")  # fmt: skip
+_FILL: Final = ("price", "qty", "commission", "commissionAsset", "tradeId")
 
 
 def account(call: Call) -> Any:
@@ -90,13 +95,13 @@ def new_order(call: Call) -> Any:
     shown = {**order_json(call, order, listing), "transactTime": call.now_ns // NS_PER_MS}
     kind = (call.text("newOrderRespType") or "FULL").upper()
     if kind == "ACK":
-        return {name: shown[name] for name in ("symbol", "orderId", "orderListId", "clientOrderId", "transactTime")}
+        return {name: shown[name] for name in _ACKNOWLEDGED}
+    told = _ACKNOWLEDGED + _RESULT + (("stopPrice",) if order.kind.waits_for_trigger else ())
+    result = {name: shown[name] for name in told}
     if kind == "RESULT":
-        return shown
+        return result
     fills = [{**fill_json(fill, listing), "tradeId": fill.no} for fill in _fills_of(call, order)]
-    return shown | {
-        "fills": [{k: f[k] for k in ("price", "qty", "commission", "commissionAsset", "tradeId")} for f in fills]
-    }
+    return result | {"fills": [{name: fill[name] for name in _FILL} for fill in fills]}
 
 
 def test_order(call: Call) -> Any:
@@ -220,12 +225,9 @@ def _canceled(call: Call, order: Order, listing: Listing) -> dict[str, Any]:
     ended = call.venue.desk.cancel(order, call.now_ns)
     shown = order_json(call, ended, listing)
     own = call.text("newClientOrderId") or f"cancel{order.no}"
-    return {
-        **shown,
-        "origClientOrderId": _shown_id(order),
-        "clientOrderId": own,
-        "transactTime": call.now_ns // NS_PER_MS,
-    }
+    told = {**shown, "clientOrderId": own, "transactTime": call.now_ns // NS_PER_MS}
+    names = (name for name in (*_ACKNOWLEDGED, *_RESULT) if name != "workingTime")
+    return {"origClientOrderId": _shown_id(order), **{name: told[name] for name in names}}
 
 
 def cancel_open_orders(call: Call) -> Any:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from kracken_tasks.domain.clock import parse_utc, to_ns
 from kracken_tasks.sandbox.amounts import text_of
+from kracken_tasks.sandbox.assets import asset_from_key
 from kracken_tasks.sandbox.dialects.coinbase.errors import argument, failed_order, failure_of, not_found
 from kracken_tasks.sandbox.dialects.coinbase.order_request import DOWN, LIMITS, STOPS, OrderFailed, order_spec
-from kracken_tasks.sandbox.dialects.coinbase.public import listing_of, price_text, size_text, stamp, whole
+from kracken_tasks.sandbox.dialects.coinbase.public import listing_of, price_text, size_text, stamp, trimmed, whole
 from kracken_tasks.sandbox.dialects.rest import Call, Endpoint
 from kracken_tasks.sandbox.engine.orders import Fill, Kind, Order, Refused, Status
 from kracken_tasks.sandbox.listing import Listing
@@ -182,7 +183,7 @@ def _fill_json(fill: Fill, listing: Listing, own_order: str, account: str) -> di
         "trade_type": "FILL",
         "price": price_text(fill.price, listing),
         "size": size_text(fill.lots),
-        "commission": text_of(fill.fee_e8, 8),
+        "commission": trimmed(fill.fee_e8, 8),
         "product_id": listing.spec.key,
         "sequence_timestamp": stamp(fill.ts_ns),
         "liquidity_indicator": "MAKER" if fill.maker else "TAKER",
@@ -209,9 +210,10 @@ def cancel_orders(call: Call) -> Any:
 
 def order_json(call: Call, order: Order) -> dict[str, Any]:
     listing = call.venue.listings.by_symbol[order.symbol]
-    fees, worth = text_of(order.fee_e8, 8), text_of(order.cost, listing.cost_decimals)
-    average = f"{order.cost / order.filled / 10**listing.price_decimals:.10f}" if order.filled else "0"
-    share = 100 * order.filled // order.lots if order.lots else 100 if order.filled else 0
+    fees, worth = trimmed(order.fee_e8, 8), trimmed(order.cost, listing.cost_decimals)
+    average = trimmed(order.cost * 10**10 // order.filled, listing.price_decimals + 10) if order.filled else "0"
+    share = 10_000 * order.filled // order.lots if order.lots else 10_000 if order.filled else 0
+    last = call.venue.store.fill(order.account, order.trades[-1]) if order.trades else None
     after = order.cost + order.side * order.fee_e8 * 10 ** (listing.cost_decimals - 8)
     return {
         "order_id": order_id(order),
@@ -223,7 +225,7 @@ def order_json(call: Call, order: Order) -> dict[str, Any]:
         "status": _STATUS[order.status],
         "time_in_force": _TIFS[order.tif],
         "created_time": stamp(order.opened_ns),
-        "completion_percentage": str(share),
+        "completion_percentage": text_of(share, 2) if share else "0",
         "filled_size": size_text(order.filled),
         "average_filled_price": average,
         "fee": "",
@@ -233,7 +235,7 @@ def order_json(call: Call, order: Order) -> dict[str, Any]:
         "size_in_quote": order.quote_volume > 0,
         "total_fees": fees,
         "size_inclusive_of_fees": False,
-        "total_value_after_fees": text_of(after, listing.cost_decimals),
+        "total_value_after_fees": trimmed(after, listing.cost_decimals),
         "trigger_status": _trigger_status(order),
         "order_type": "MARKET"
         if order.kind is Kind.MARKET
@@ -245,9 +247,19 @@ def order_json(call: Call, order: Order) -> dict[str, Any]:
         "product_type": "SPOT",
         "reject_message": "",
         "cancel_message": order.reason or "" if order.status is Status.CANCELED else "",
-        "last_fill_time": None,
-        "outstanding_hold_amount": "0",
+        "order_placement_source": "RETAIL_ADVANCED",
+        "outstanding_hold_amount": "0" if not order.status.is_live else _held(call, order),
+        "is_liquidation": False,
+        "last_fill_time": stamp(last.ts_ns) if last is not None else None,
+        "edit_history": [],
+        "leverage": "",
+        "margin_type": "UNKNOWN_MARGIN_TYPE",
     }
+
+
+def _held(call: Call, order: Order) -> str:
+    asset, amount = call.venue.engine.booking.hold_of(order)
+    return trimmed(amount, asset_from_key(asset).decimals)
 
 
 def _trigger_status(order: Order) -> str:

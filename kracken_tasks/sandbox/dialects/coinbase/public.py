@@ -28,7 +28,17 @@ from kracken_tasks.sandbox.listing import LOT_DECIMALS, Listing
 from kracken_tasks.sandbox.market.pairs import code_of
 from kracken_tasks.sandbox.market.protocol import Trades
 
-__all__ = ["PUBLIC", "listing_of", "listings_named", "price_text", "read_decimal", "size_text", "stamp", "whole"]
+__all__ = [
+    "PUBLIC",
+    "listing_of",
+    "listings_named",
+    "price_text",
+    "read_decimal",
+    "size_text",
+    "stamp",
+    "trimmed",
+    "whole",
+]
 
 _GRANULARITIES: Final = {
     "ONE_MINUTE": 1, "FIVE_MINUTE": 5, "FIFTEEN_MINUTE": 15, "THIRTY_MINUTE": 30, "ONE_HOUR": 60, "TWO_HOUR": 120,
@@ -50,9 +60,14 @@ def price_text(ticks: int, listing: Listing) -> str:
     return text_of(ticks, listing.price_decimals)
 
 
-def size_text(lots: int) -> str:
+def trimmed(value: int, decimals: int) -> str:
     """Without the zeros at the end: ``0.1``."""
-    return text_of(lots, LOT_DECIMALS).rstrip("0").rstrip(".")
+    text = text_of(value, decimals)
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def size_text(lots: int) -> str:
+    return trimmed(lots, LOT_DECIMALS)
 
 
 def whole(call: Call, name: str) -> int | None:
@@ -236,7 +251,6 @@ def product_ticker(call: Call) -> Any:
                 "side": "BUY" if side > 0 else "SELL",
                 "bid": "",
                 "ask": "",
-                "exchange": "CBE",
             }
             for ts, ticks, lots, side, number in reversed(trade_rows(found))
         ],
