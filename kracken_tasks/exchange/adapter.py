@@ -37,6 +37,7 @@ __all__ = ["CCXTAdapter"]
 T = TypeVar("T")
 Number = Decimal | float | int | str
 _THREADS: Final = 4  # a venue; a signed call holds the lane of its key anyway
+_DESK_THREADS: Final = 2
 
 
 class CCXTAdapter:
@@ -61,6 +62,8 @@ class CCXTAdapter:
             access = configured(path) if exchanges is None else brought(exchanges, budget)
         self._access = dict(access)
         self._pools = {name: ThreadPoolExecutor(_THREADS, f"venue-{name}") for name in self._access}
+        # Orders have threads of their own: all the others may be waiting for their turn with long exports.
+        self._desks = {name: ThreadPoolExecutor(_DESK_THREADS, f"desk-{name}") for name in self._access}
         self._closed = False
 
     # -- which venues ------------------------------------------------------------------------------------------------
@@ -194,12 +197,12 @@ class CCXTAdapter:
             _decimal(amount), None if price is None else _decimal(price),
             None if trigger_price is None else _decimal(trigger_price), time_in_force,
         )  # fmt: skip
-        return await self._run(exchange, lambda: _sent(desk, request))
+        return await self._run(exchange, lambda: _sent(desk, request), self._desks)
 
     async def cancel_order(self, exchange: str, order_id: str) -> None:
         """Cancel; an order that is unknown or gone already is no error.  Raises: as ``create_order``."""
         desk = self._desk(exchange)
-        await self._run(exchange, lambda: desk.cancel(order_id))
+        await self._run(exchange, lambda: desk.cancel(order_id), self._desks)
 
     # -- end ---------------------------------------------------------------------------------------------------------
 
@@ -211,9 +214,10 @@ class CCXTAdapter:
         await asyncio.to_thread(self._let_go)
 
     def _let_go(self) -> None:
-        for name, pool in self._pools.items():
-            pool.shutdown(wait=True, cancel_futures=True)
-            self._access[name].market.close()
+        for name, granted in self._access.items():
+            for pool in (self._desks[name], self._pools[name]):
+                pool.shutdown(wait=True, cancel_futures=True)
+            granted.market.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -247,11 +251,13 @@ class CCXTAdapter:
             raise TradeRefused(f"no order is sent: {granted.why_no_orders}", venue=exchange, rule="profile")
         return granted.orders
 
-    async def _run(self, exchange: str, call: Callable[[], T]) -> T:
+    async def _run(
+        self, exchange: str, call: Callable[[], T], pools: Mapping[str, ThreadPoolExecutor] | None = None
+    ) -> T:
         if self._closed:
             raise Misconfigured("this adapter is closed; open another", key="closed", venue=exchange)
         context = copy_context()  # the priority of ``calls_at`` goes with the call
-        return await asyncio.get_running_loop().run_in_executor(self._pools[exchange], context.run, call)
+        return await asyncio.get_running_loop().run_in_executor((pools or self._pools)[exchange], context.run, call)
 
 
 def _sent(desk: OrderDesk, request: OrderRequest) -> VenueOrder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -19,10 +20,13 @@ from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import OrderStatus, Side
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater, TradeRefused
 from kracken_tasks.exchange import CCXTAdapter, UnifiedExchangeManager, VenueResults
+from kracken_tasks.exchange.rates import Priority, RateBudget, calls_at
+from kracken_tasks.exchange.rates.store import MemoryCounters
 from kracken_tasks.sandbox.client_config import DEMO_KEY, DEMO_SECRET, VENUE_OPTIONS
 from kracken_tasks.sandbox.engine.fees import FeeTier
 from kracken_tasks.settings import load_settings
 from tests.support import sandbox as support
+from tests.support.rates import HeldClock
 from tests.support.sandbox import RunningSandbox, free_port, running_sandbox
 
 START = utc(2025, 1, 6)
@@ -320,3 +324,26 @@ async def test_with_a_key_paper_pays_the_accounts_own_tier_not_the_first(tmp_pat
             told = (await adapter.fetch_fees("kraken", ["BTC/USD"]))["BTC/USD"]
     assert (listed.taker_fee, listed.maker_fee) == (Decimal("0.004"), Decimal("0.0025"))
     assert (paid.taker_fee, paid.maker_fee) == (told.taker, told.maker) == (Decimal("0.001"), Decimal("0.0005"))
+
+
+async def test_an_order_has_a_thread_of_its_own_while_exports_wait_in_all_the_others(sandbox: RunningSandbox) -> None:
+    gate, waiting = threading.Event(), threading.Semaphore(0)
+
+    def nap(seconds: float) -> None:
+        waiting.release()
+        gate.wait(20)
+        clock.wait(seconds)
+
+    clock = HeldClock()
+    budget = RateBudget(MemoryCounters(clock.now), pause=nap)
+    options = {**venues(sandbox, "kraken")["kraken"], "tier": "starter", "clock_keeps_seconds": 3600}
+    async with CCXTAdapter({"kraken": options}, budget=budget) as adapter:
+        await adapter.fetch_markets("kraken")
+        await adapter.fetch_time("kraken")
+        with calls_at(Priority.EXPORT):
+            exports = [asyncio.create_task(adapter.fetch_open_orders("kraken")) for _ in range(12)]
+        await asyncio.gather(*(asyncio.to_thread(waiting.acquire, timeout=20) for _ in range(4)))
+        await asyncio.wait_for(adapter.cancel_order("kraken", "OAAAAA-BBBBB-CCCCCC"), 15)
+        assert not all(task.done() for task in exports)
+        gate.set()
+        await asyncio.gather(*exports)
