@@ -78,7 +78,7 @@ def sandbox(
         str, typer.Option(help="Rate limits of the account: starter, intermediate, pro, unlimited")
     ] = "pro",
 ) -> None:
-    """Run the local exchange alone: Kraken's REST dialect under /kraken, control under /control."""
+    """Run the local exchange alone: Kraken under /kraken, binance, coinbase and bitstamp beside it, control under /control."""
     from kracken_tasks.sandbox.clock import ClockMode
     from kracken_tasks.sandbox.config import SandboxConfig
     from kracken_tasks.sandbox.server import run_sandbox

@@ -90,6 +90,28 @@ def test_killed_under_load_every_answered_order_is_there_and_money_adds_up(tmp_p
             assert total == Decimal(row["balance"])
 
 
+def test_no_venue_loses_an_answered_order_or_money_when_killed(tmp_path: Path) -> None:
+    state = tmp_path / "state.sqlite"
+    symbols = {"binance": "BTC/USDT", "coinbase": PAIR, "bitstamp": PAIR}
+    with sandbox_process(SERVER, state) as first:
+        for venue, symbol in symbols.items():
+            client = getattr(ccxt, venue)(first.options_of(venue))
+            client.create_order(symbol, "market", "sell", 0.5)
+            client.create_order(symbol, "limit", "buy", 0.5, 95)
+        before = {venue: first.control.account(venue=venue) for venue in symbols}
+        first.kill()
+    with sandbox_process(SERVER, state) as second:
+        assert {venue: second.control.account(venue=venue) for venue in symbols} == before
+        second.control.set_clock(at(60))  # past the fall that a buyer at 95 was waiting for
+        for venue, symbol in symbols.items():
+            client = getattr(ccxt, venue)(second.options_of(venue))
+            bought = sum(trade["amount"] for trade in client.fetch_my_trades(symbol) if trade["side"] == "buy")
+            account = second.control.account(venue=venue)
+            waiting = sum(float(order["vol"]) - float(order["vol_exec"]) for order in account["open"].values())
+            assert bought > 0, venue
+            assert bought + waiting == pytest.approx(0.5), venue  # a thin venue fills a part
+
+
 def test_ids_go_on_after_a_restart(tmp_path: Path) -> None:
     def run(state: Path, kill: bool) -> list[str]:
         ids: list[str] = []
