@@ -61,6 +61,7 @@ class ScriptedStreams:
         self.muted = self.rejecting = self.rest_down = False
         self.wrong_width = False
         self.flat_rows = False
+        self.not_streamed: set[Channel] = set()
         self.subscriptions = 0
         self.questions: list[str] = []
         self._queues: dict[FeedKey, asyncio.Queue[Sequence[Item] | Exception]] = {}
@@ -134,6 +135,9 @@ class ScriptedStreams:
     def _book(self) -> Book:
         quote = self._ticker()
         return Book(BTC, ((quote.bid, 1.0),), ((quote.ask, 1.0),), self.market_now, self.market_now, True)
+
+    def streams(self, key: FeedKey) -> bool:
+        return key.channel not in self.not_streamed
 
     # -- StreamSource --------------------------------------------------------------------------------------------------------
 

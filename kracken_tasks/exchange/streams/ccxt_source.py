@@ -164,9 +164,20 @@ class CcxtStreams:
         self._current: dict[object, _Line] = {}  # which new subscriptions of a channel and timeframe join
         self._used: dict[FeedKey, _Line] = {}
         self._sockets: dict[FeedKey, int] = {}  # how often the line's socket had been replaced when a feed began
+        self._has: dict[str, Any] | None = None
         self._listed: _Line | None = None  # whose markets the others share
         self._loading = asyncio.Lock()
         self._closed = False
+
+    def streams(self, key: FeedKey) -> bool:
+        """See ``StreamSource``.  A venue for which another server stands in is not streamed from elsewhere: nothing here may reach the
+        internet because one address was left out."""
+        elsewhere = (self._options.get("urls") or {}).get("api")
+        if isinstance(elsewhere, Mapping) and "ws" not in elsewhere:
+            return False
+        if self._has is None:
+            self._has = dict(getattr(ccxt.pro, self.exchange)().has)
+        return bool(self._has.get(_METHOD[key.channel]))
 
     async def next_items(self, key: FeedKey) -> Sequence[Item]:
         """See ``StreamSource``."""
@@ -178,8 +189,6 @@ class CcxtStreams:
                     f"{self.exchange} lists no {key.symbol}", venue=self.exchange, symbol=key.symbol,
                     listed=len(line.api.markets),
                 )  # fmt: skip
-            if not line.api.has.get(_METHOD[key.channel]):
-                raise StreamTrouble(f"{self.exchange} does not stream {key.channel.value}", feed=str(key))
             before = self._sockets.setdefault(key, line.replaced)
             items = await self._watch(line, key)
             if line.replaced != before:
@@ -261,9 +270,7 @@ class CcxtStreams:
 
     async def _watch(self, line: _Line, key: FeedKey) -> Sequence[Item]:
         if key.channel is Channel.TICKER:
-            # Kraken tells a ticker at trades unless asked for every change of the best prices.
-            params = {"event_trigger": "bbo"} if self.exchange == "kraken" else {}
-            return (self._ticker(await line.api.watch_ticker(key.symbol, params), key),)
+            return (self._ticker(await self._best_prices(line, key.symbol), key),)
         if key.channel is Channel.TRADES:
             return [_trade(row, self.exchange) for row in await line.api.watch_trades(key.symbol)]
         if key.channel is Channel.CANDLES:
@@ -272,6 +279,18 @@ class CcxtStreams:
         if key.symbol in line.bad_books:
             raise StreamTrouble("the book does not have the checksum that the venue sent", feed=str(key))
         return (self._book(book, key, checked=True if key.symbol in line.checked else None),)
+
+    async def _best_prices(self, line: _Line, symbol: str) -> Mapping[str, Any]:
+        """Kraken tells a ticker at trades unless asked for every change of the best prices; elsewhere (Binance) a ticker may have no best
+        prices at all, and a channel of their own has."""
+        if self.exchange == "kraken":
+            told: Mapping[str, Any] = await line.api.watch_ticker(symbol, {"event_trigger": "bbo"})
+            return told
+        if line.api.has.get("watchBidsAsks"):
+            told = (await line.api.watch_bids_asks([symbol]))[symbol]
+            return told
+        told = await line.api.watch_ticker(symbol)
+        return told
 
     def _depth(self, key: FeedKey) -> int | None:
         if key.depth is None or self.exchange != "kraken":

@@ -111,6 +111,8 @@ class Pump(ABC):
         """Until cancelled.  Raises: Misconfigured for a symbol that the venue does not list, which no waiting mends."""
         await self._until_the_clock_runs()
         self._poll_due = monotonic_seconds()
+        while not self.around.source.streams(self.key):
+            await self._poll_for(self.around.timing.backup_polling_interval)
         while True:
             try:
                 await self._one_session()

@@ -26,6 +26,10 @@ class StreamSource(Protocol):
     consecutive_ids: bool
     """Whether trade ids count up one by one, so that a jump is a loss."""
 
+    def streams(self, key: FeedKey) -> bool:
+        """Whether the venue streams this channel at all; what it does not stream is polled."""
+        ...
+
     async def next_items(self, key: FeedKey) -> Sequence[Item]:
         """Wait for what comes next on a feed, subscribing first if need be.  Candles include the running one.
 

@@ -280,6 +280,20 @@ async def test_candle_off_the_grid_of_its_timeframe_is_refused(venue: ScriptedSt
         assert all(item.ts.minute % 5 == 0 for item in ear.items)
 
 
+async def test_channel_that_a_venue_does_not_stream_is_polled_and_is_no_trouble(
+    venue: ScriptedStreams, manager: WebSocketManager
+) -> None:
+    venue.not_streamed = {Channel.TRADES}
+    ear = Ear(manager, TRADES)
+    await ear.until(lambda: ear.status.polls >= 1)
+    venue.happen(4)
+    manager.clock().told(venue.market_now)
+    await ear.until(lambda: len(ear.items) == 4)
+    assert ear.items == venue.tape
+    assert (ear.status.source, ear.status.reconnects, ear.status.trouble) == (FeedSource.POLLING, 0, "")
+    assert venue.subscriptions == 0
+
+
 async def test_unlisted_symbol_ends_the_listening_with_a_sentence(venue: ScriptedStreams) -> None:
     class Unlisted(ScriptedStreams):
         async def next_items(self, key: FeedKey) -> Any:
