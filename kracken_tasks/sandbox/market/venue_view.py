@@ -70,7 +70,7 @@ class _ViewSeries(DaySeries):
         self._salt = np.uint64(hash_key(*self._key) & _MASK)
         self._scale = 10.0 ** (pair.spec.price_decimals - pair.source.price_decimals)
         self._step = 10 ** (_LOT_DECIMALS - pair.spec.lot_decimals)
-        self._days: Recent[int, Trades] = Recent(48)
+        self._days: Recent[int, Trades] = Recent(12)
         self._factors: Recent[int, Floats] = Recent(32)
         self.first_ns = market.first_trade_ns(pair.source.symbol) + character.lag_ns
 
