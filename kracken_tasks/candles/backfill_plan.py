@@ -19,7 +19,7 @@ from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.lake import HoleCause, Lake, Snapshot
 
-__all__ = ["BackfillPlan", "not_fetched", "on_grid", "plan_backfill"]
+__all__ = ["BackfillPlan", "leg_rows", "not_fetched", "on_grid", "plan_backfill"]
 
 _DAY: Final = Timeframe.D1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +108,17 @@ def _is_wider(timeframe: Timeframe) -> bool:
 
 def _seconds(timeframe: Timeframe) -> int:
     return timeframe.seconds
+
+
+def leg_rows(plan: BackfillPlan) -> list[dict[str, object]]:
+    """The plan as a table: one row for each part of each hole."""
+    return [
+        {
+            "series": str(leg.key), "from": iso(leg.window.start), "to": iso(leg.window.end), "source": leg.source or "none",
+            "calls": leg.calls, "why": leg.reason, "and not": "; ".join(leg.passed_over),
+        }
+        for leg in plan.legs
+    ]  # fmt: skip
 
 
 def not_fetched(snapshot: Snapshot, key: SeriesKey, span: Window) -> list[tuple[datetime, datetime]]:

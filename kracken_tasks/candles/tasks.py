@@ -7,13 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from prefect import get_run_logger, task
+from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
 from kracken_tasks import wiring
+from kracken_tasks.candles.backfill import Backfill
+from kracken_tasks.candles.backfill_plan import leg_rows, plan_backfill
 from kracken_tasks.candles.ingestion import Arrived, batch_of, decimals_from, stage_missing
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch
-from kracken_tasks.errors import BadData
+from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE, NETWORK_READ
 
@@ -43,6 +46,49 @@ def fetch_candles(key: SeriesKey, start: datetime | None) -> Arrived:
     for gap in arrived.gaps:
         logger.warning("%s", gap.detail)
     return arrived
+
+
+@task(name="list symbols", **LOCAL_COMPUTE)
+def list_symbols(exchange: str | None, symbols: Sequence[str] | None) -> list[str]:
+    """Symbols, each once; what is not named comes from the settings."""
+    settings = load_settings()
+    named = [exchange or settings.exchange]
+    return list(dict.fromkeys(key.symbol for key in wiring.series(settings, named, symbols)))
+
+
+@task(name="fill history", task_run_name="fill history of {symbol}", **NETWORK_READ)
+def fill_history(
+    symbol: str,
+    span: tuple[datetime | None, datetime | None],
+    timeframes: Sequence[Timeframe] | None,
+    exchange: str | None,
+) -> int:
+    """Plan and carry out a backfill; tried again it goes on where it was.  Returns the number of rows that were new.
+
+    Raises: Misconfigured if nobody says where to begin.
+    """
+    settings, logger = load_settings(), get_run_logger()
+    start = span[0] or settings.history_start
+    if start is None:
+        raise Misconfigured("from when?  Give start, or set history_start in pairs.yaml", key="history_start")
+    venue, lake = wiring.venue(settings, exchange), wiring.lake(settings)
+    plan = plan_backfill(lake, venue, symbol, timeframes or settings.timeframes, start, span[1])
+    for gap in plan.gaps:
+        logger.warning("%s", gap.detail)
+    logger.info("%s: %d days of trades, about %d calls", symbol, len(plan.days), plan.calls)
+    work = Backfill(
+        lake,
+        venue,
+        wiring.candle_judge(settings),
+        settings.paths.home / "spool",
+        decimals=decimals_from(venue.instruments),
+    )
+    added = 0
+    for step in work.run(plan):
+        added += step.commit.rows_added if step.commit else 0
+        logger.info("%s: %s: %s, %d trades", symbol, step.window.start.date(), step.what, step.trades)
+    create_table_artifact(leg_rows(plan), key="history-plan", description=f"Where the history of {symbol} came from")
+    return added
 
 
 @task(name="gather batch", **LOCAL_COMPUTE)

@@ -22,10 +22,14 @@ from kracken_tasks.settings import Profile, Settings, load_settings
 
 if TYPE_CHECKING:
     from kracken_tasks.candles.aggregate import Width
+    from kracken_tasks.candles.backfill import Backfill
     from kracken_tasks.candles.backfill_plan import BackfillPlan
     from kracken_tasks.candles.files import ImportSource
+    from kracken_tasks.candles.ingestion import Judge
     from kracken_tasks.candles.sources import Source
     from kracken_tasks.candles.windows import Window
+    from kracken_tasks.exchange.market_data import MarketData
+    from kracken_tasks.lake import Lake
 
 __all__ = ["add_to"]
 
@@ -71,7 +75,7 @@ def backfill(
     """
     from kracken_tasks.candles.backfill import Backfill
     from kracken_tasks.candles.backfill_plan import plan_backfill
-    from kracken_tasks.candles.ingestion import decimals_from, import_sources
+    from kracken_tasks.candles.ingestion import decimals_from
 
     settings, since = load_settings(), moment(start)
     assert since is not None  # --from is required
@@ -86,24 +90,29 @@ def backfill(
     _tell_plan(plan, pace)
     if dry_run:
         return
-    wanted = [
-        file for key, (file, _) in files.items() if any(leg.key == key and leg.source == "archive" for leg in plan.legs)
-    ]
-    if wanted:
-        now = venue.now()
-        commit, verdict = import_sources(store, wanted, judge, now=now, before=now)
-        say(f"archive: commit {commit.seq}: {commit.rows_added} candles added, {commit.rows_revised} revised")
-        _tell_findings([verdict.findings])
+    _import(store, venue, judge, [file for key, (file, _) in files.items() if _takes_from_archive(plan, key)])
     bar = _Bar(plan)
-    work = Backfill(
-        store,
-        venue,
-        judge,
-        settings.paths.home / "spool",
-        keep_trades,
-        decimals_from(venue.instruments),
-        heard=bar.heard,
-    )
+    decimals = decimals_from(venue.instruments)
+    spool = settings.paths.home / "spool"
+    _carry_out(Backfill(store, venue, judge, spool, keep_trades, decimals, heard=bar.heard), plan, bar)
+
+
+def _takes_from_archive(plan: BackfillPlan, key: SeriesKey) -> bool:
+    return any(leg.key == key and leg.source == SourceChoice.ARCHIVE.value for leg in plan.legs)
+
+
+def _import(store: Lake, venue: MarketData, judge: Judge, files: list[ImportSource]) -> None:
+    from kracken_tasks.candles.ingestion import import_sources
+
+    if not files:
+        return
+    now = venue.now()
+    commit, verdict = import_sources(store, files, judge, now=now, before=now)
+    say(f"archive: commit {commit.seq}: {commit.rows_added} candles added, {commit.rows_revised} revised")
+    _tell_findings([verdict.findings])
+
+
+def _carry_out(work: Backfill, plan: BackfillPlan, bar: _Bar) -> None:
     added = revised = trades = 0
     findings = []
     with bar.shown:
@@ -173,13 +182,11 @@ def _show_months(
 
 
 def _tell_plan(plan: BackfillPlan, pace: float) -> None:
-    legs = [
-        (str(leg.key), iso(leg.window.start), iso(leg.window.end), leg.source or "none", leg.calls, leg.reason, "; ".join(leg.passed_over))
-        for leg in plan.legs
-    ]  # fmt: skip
+    from kracken_tasks.candles.backfill_plan import leg_rows
+
+    legs = leg_rows(plan)
     if legs:
-        columns = ["series", "from", "to", "source", "calls", "why", "and not"]
-        show_frame(pd.DataFrame(legs, columns=columns))
+        show_frame(pd.DataFrame(legs))
     for gap in plan.gaps:
         say(f"not to be had: {gap.detail}")
     if not legs:
