@@ -124,7 +124,7 @@ class Lake:
             return self._upkeep(base, "outage", known_at, changes) if changes else None
 
         after, commit = self._append(draft)
-        return _ref(after, commit) if commit else _unchanged(after)
+        return _ref(after, commit)
 
     def release(
         self, key: DataKey, *, by: str, reason: str, known_at: datetime,
@@ -151,7 +151,7 @@ class Lake:
             return _Draft(commit, objects, tuple(blocks))
 
         after, commit = self._append(draft)
-        return _ref(after, commit) if commit else _unchanged(after)
+        return _ref(after, commit)
 
     def held(self, key: DataKey) -> pd.DataFrame:
         """Rows of ``key`` that are in quarantine and neither released nor replaced by good ones, with ``rule`` and ``reason``."""
@@ -173,7 +173,7 @@ class Lake:
             return replace(self._upkeep(base, "compact", known_at, changes), objects=objects, blocks=tuple(blocks))
 
         after, commit = self._append(draft)
-        return _ref(after, commit) if commit else _unchanged(after)
+        return _ref(after, commit)
 
     def vacuum(self, *, replaced_before: datetime | None = None, staged_before: datetime | None = None) -> Swept:
         """Delete files that newer ones replaced, staged rows, and what killed writers left; every snapshot stays readable.
@@ -360,12 +360,7 @@ class Lake:
         return whole_file
 
     def _encoded(
-        self,
-        key: DataKey,
-        rewrites: list[Rewrite],
-        objects: dict[str, bytes],
-        blocks: list[_Written],
-        mark: str = "",
+        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[_Written], mark: str = ""
     ) -> tuple[FileEntry, ...]:
         folder = f"data/{folder_of(key)}"
         new = [block for rewrite in rewrites for block in rewrite.blocks]
@@ -394,13 +389,10 @@ def _names(rewrites: list[Rewrite]) -> tuple[str, ...]:
     return tuple(entry.name for rewrite in rewrites for entry in rewrite.removed)
 
 
-def _ref(state: State, commit: Commit) -> CommitRef:
+def _ref(state: State, commit: Commit | None) -> CommitRef:
+    """None: there was nothing to commit, and the head is what it was."""
+    changes = commit.changes if commit else ()
     return CommitRef(
-        state.seq, state.hash, from_ms(state.known_at),
-        sum(change.added for change in commit.changes), sum(change.revised for change in commit.changes),
-        sum(change.unchanged for change in commit.changes),
+        state.seq, state.hash, from_ms(state.known_at), sum(change.added for change in changes),
+        sum(change.revised for change in changes), sum(change.unchanged for change in changes),
     )  # fmt: skip
-
-
-def _unchanged(state: State) -> CommitRef:
-    return CommitRef(state.seq, state.hash, from_ms(state.known_at))
