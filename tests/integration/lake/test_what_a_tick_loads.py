@@ -7,7 +7,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("great_expectations", "duckdb", "boto3", "botocore", "torch", "backtrader", "matplotlib", "ccxt", "sqlalchemy", "prefect")
+HEAVY = (
+    "great_expectations",
+    "duckdb",
+    "boto3",
+    "botocore",
+    "torch",
+    "backtrader",
+    "matplotlib",
+    "ccxt",
+    "sqlalchemy",
+    "prefect",
+)
 
 
 def test_reading_candles_and_judging_rows_loads_no_heavy_library() -> None:
