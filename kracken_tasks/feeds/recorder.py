@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -126,11 +126,7 @@ class Recorder:
                 if await self._beat() and progress is not None:
                     progress(self.report())
         finally:
-            self._statuses = self._running()
-            if waiting is not None:
-                waiting.cancel()  # which ends the feeds, too
-                await asyncio.wait({waiting})
-            await _to_its_end(self._end(), self._rules.end)
+            await _to_its_end(self._end(told, waiting), self._rules.end)
             await told.aclose()  # type: ignore[attr-defined]  # an async generator
         return self.report()
 
@@ -262,7 +258,18 @@ class Recorder:
                 _log.warning("%s: no pulse could be told: %s", exchange, error)
         return True
 
-    async def _end(self) -> None:
+    async def _end(self, told: AsyncIterator[Batch | Gap], waiting: asyncio.Future[Batch | Gap] | None) -> None:
+        """Take what has been told and not heard yet, commit it, and leave no pulse."""
+        while True:
+            waiting = waiting or asyncio.ensure_future(_next(told))
+            done, _ = await asyncio.wait({waiting}, timeout=0)
+            if not done or waiting.cancelled() or waiting.exception() is not None:
+                break
+            one, waiting = waiting.result(), None
+            await self._take(one)
+        self._statuses = self._running()
+        waiting.cancel()  # which ends the feeds, too
+        await asyncio.wait({waiting})
         if self._flight is not None:
             await self._flush()
         await self._flush()
@@ -295,9 +302,8 @@ def _covered(batches: Sequence[Batch]) -> tuple[datetime, datetime]:
     return min(stamps), max(stamps) + _MOMENT
 
 
-async def _next(told: object) -> Batch | Gap:
-    one: Batch | Gap = await anext(told)  # type: ignore[call-overload]  # an async generator
-    return one
+async def _next(told: AsyncIterator[Batch | Gap]) -> Batch | Gap:
+    return await anext(told)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None], seconds: float) -> None:
