@@ -84,6 +84,9 @@ class FolderSpool:
             pq.write_table(table.replace_schema_metadata(told), scratch)
 
     def clear(self) -> None:
+        # From the last page down: a kill on the way leaves the first pages, never later ones without them.
+        for path in sorted(self._folder.glob("*.parquet"), reverse=True):
+            path.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, number: int) -> Path:

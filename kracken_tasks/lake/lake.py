@@ -133,9 +133,9 @@ class Lake:
         """Let rows out of quarantine, on a person's word: all that is held of ``key``, or what opens in [start, end).
 
         They become visible like any other row (a revision, where one is there); who and why stand in the commit, the findings
-        stay.  Releasing what is released makes no commit.  ``known_at``: market time.
+        stay.  ``known_at``: market time.
 
-        Raises: BadData if nothing of the kind is held, or a row cannot be kept at all (not finite, off the grid).
+        Raises: BadData if nothing of the kind is held (any more), or a row cannot be kept at all (not finite, off the grid).
         """
         if not by.strip() or not reason.strip():
             raise BadData("a release needs a name and a reason", series=str(key), by=by, reason=reason)

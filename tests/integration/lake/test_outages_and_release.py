@@ -15,7 +15,7 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.lake import HoleCause, Lake
 from kracken_tasks.lake.store import Store
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
-from tests.support.lake_stores import STORES, store_of
+from tests.support.lake_stores import STORES, MemoryStore, store_of
 from tests.support.tape_frames import TRADES, commit_tape, seconds, trade_frame
 
 
@@ -209,3 +209,19 @@ def test_what_a_silent_venue_was_to_tell_begins_after_the_newest_candle(lake: La
     assert lake.mark_outages(told, known_at=hours(12)).seq == 2
     assert causes(lake, BTC, 7, 12) == [(8, 12, "venue_outage", "timed out")]
     assert causes(lake, ETH, 10, 12) == [(10, 11, "not_fetched", ""), (11, 12, "venue_outage", "timed out")]
+
+
+class _LostAnswers(MemoryStore):
+    """A bucket whose answer to a commit is lost: the client asks again, and is told that the name is taken."""
+
+    def put_if_absent(self, name: str, data: bytes) -> bool:
+        done = super().put_if_absent(name, data)
+        return done and not name.startswith("_commits/")
+
+
+def test_a_release_whose_answer_was_lost_is_done_and_not_refused() -> None:
+    lake = Lake(_LostAnswers())
+    keeping_out(lake, candle_frame(12), [5])
+    ref = lake.release(BTC, by="Ada", reason="seen elsewhere", known_at=hours(13))
+    assert (ref.seq, ref.rows_added) == (2, 1)
+    assert len(lake.snapshot().candles(BTC)) == 12
