@@ -46,6 +46,9 @@ _FEE_UNITS: Final = {"bitstamp": 100}  # ccxt 4.5.90 hands its percentages on as
 _CLIENT_ID: Final = {
     "coinbase": "client_order_id"
 }  # under ccxt's own name 4.5.90 drops it there and sends a random one
+# Left to itself ccxt looks an hour ahead of ``since`` here, or refuses a ``since`` without an end: what is wanted goes up to now.
+_TRADES_UNTIL_NOW: Final = ("binance", "binanceus", "coinbase")
+_TRADES_PAGE: Final = 1_000  # the most that these give at once
 _PLAIN_KINDS: Final = (OrderKind.MARKET, OrderKind.LIMIT)
 
 
@@ -144,7 +147,10 @@ class UnifiedDialect:
 
     def trades(self, symbol: str, cursor: str | None, since: datetime | None) -> tuple[pd.DataFrame, str]:
         start = int(cursor) if cursor is not None else (None if since is None else to_ms(since))
-        rows = self._client.read("fetch_trades", self._listed(symbol), start)
+        asked: list[Any] = [self._listed(symbol), start]
+        if start is not None and self._client.exchange in _TRADES_UNTIL_NOW:
+            asked += [_TRADES_PAGE, {"until": to_ms(self.now())}]
+        rows = self._client.read("fetch_trades", *asked)
         with as_documented(self._client.exchange, "trades"):
             frame = trades_of(rows)
         newest = int(rows[-1]["timestamp"]) if rows else (start or 0)

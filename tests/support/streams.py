@@ -46,7 +46,8 @@ FAST = StreamTiming(
 class ScriptedStreams:
     """Both halves of a venue.
 
-    ``page``: trades a REST answer holds; ``lag``: how many of the newest trades REST does not show yet; ``flat_rows``: windows without
+    ``page``: trades a REST answer holds; ``trades_reach``: of how many of the newest trades REST knows (None: all); ``lag``: how many of
+    the newest trades REST does not show yet; ``flat_rows``: windows without
     trades have a row of their own, as Kraken has it at times.
     """
 
@@ -58,6 +59,7 @@ class ScriptedStreams:
         self.market_now = START
         self.page = page
         self.lag = 0
+        self.trades_reach: int | None = None
         self.muted = self.rejecting = self.rest_down = False
         self.wrong_width = False
         self.flat_rows = False
@@ -200,6 +202,8 @@ class ScriptedStreams:
     ) -> tuple[Sequence[PublicTrade], str]:
         await self._asked("trades")
         known = self.tape[: len(self.tape) - self.lag]
+        if self.trades_reach is not None:
+            known = known[-self.trades_reach :]
         if cursor is not None:
             found = [trade for trade in known if trade.trade_id is not None and trade.trade_id > int(cursor)]
         else:

@@ -91,15 +91,16 @@ class _TradePump(Pump):
 
     async def take(self, items: Sequence[Item], *, opening: bool) -> None:
         trades = cast("Sequence[PublicTrade]", items)
-        if not self._track.joins(trades, unbroken=not opening):
-            await self._fill(until=max(self._track.fresh(trades), key=in_order))
+        fresh = self._track.fresh(trades)
+        if fresh and not self._track.joins(trades, unbroken=not opening):
+            await self._fill(until=max(fresh, key=in_order))
         self._give(trades, FeedSource.STREAM)
 
     async def catch_up(self) -> bool:
         if self._track.last is None:
             return await self._begin()
         overdue = 0
-        async for page in self._pages(self._track.last.ts):
+        async for page in self._missed():
             overdue += self._overdue(page)
             self._give(page, FeedSource.POLLING)
         return overdue > 0
@@ -114,23 +115,37 @@ class _TradePump(Pump):
         return overdue > 0
 
     def _overdue(self, page: Sequence[PublicTrade]) -> int:
-        """How many of these the stream should have brought by now."""
-        limit = self.now() - self._grace()
-        return sum(trade.ts <= limit for trade in self._track.fresh(page))
+        """How many of these the stream should have brought by now, after what it has brought."""
+        limit, last = self.now() - self._grace(), self._track.last
+        return sum(trade.ts <= limit and (last is None or trade.ts >= last.ts) for trade in self._track.fresh(page))
 
     def _grace(self) -> timedelta:
         return timedelta(seconds=self.around.timing.settle)
 
-    async def _pages(self, since: datetime) -> AsyncIterator[Sequence[PublicTrade]]:
-        """Pages from a moment, included, up to the venue's newest."""
-        cursor = None
+    async def _missed(self) -> AsyncIterator[Sequence[PublicTrade]]:
+        """Pages from the newest trade seen, included, up to the venue's newest.
+
+        From its whole second on: some venues' REST knows no finer stamps, and would leave out what happened later in that second.
+        """
+        assert self._track.last is not None
+        cursor: str | None = None
+        since = self._track.last.ts.replace(microsecond=0)
         while True:
             page, following = await self.around.ask.trades(self.key.symbol, cursor, since)
             if page:
+                if cursor is None:
+                    self._tell_what_is_out_of_reach(page)
                 yield page
             if not page or following == cursor:
                 return
             cursor = following
+
+    def _tell_what_is_out_of_reach(self, page: Sequence[PublicTrade]) -> None:
+        if self._track.last is None or self._track.follows(page):
+            return
+        first = min(self._track.fresh(page), key=in_order).ts
+        self.tell_gap(self._track.last.ts + _MOMENT, first, f"{self.key.exchange} does not reach back so far over REST")
+        self._covered = first
 
     async def _fill(self, until: PublicTrade) -> None:
         """Bring everything up to ``until``; what cannot be had within ``patience`` is told as a gap."""
@@ -140,7 +155,7 @@ class _TradePump(Pump):
         pauses = Backoff(self.around.timing.backoff_first, self.around.timing.backoff_most, seed=f"fill {self.key}")
         while True:
             try:
-                async for page in self._pages(self._track.last.ts):
+                async for page in self._missed():
                     brought += len(self._track.fresh(page))
                     self._give(page, FeedSource.POLLING)
                     if any(trade.identity == until.identity or trade.ts > until.ts for trade in page):

@@ -51,6 +51,19 @@ class TradeTrack:
             return unbroken
         return not self._jumps(trades)
 
+    def follows(self, page: Sequence[PublicTrade]) -> bool:
+        """Whether a page that was asked for from the newest trade seen begins there, so that nothing lies between.
+
+        A venue may give its newest trades only, however far back it was asked.
+        """
+        fresh = self.fresh(page)
+        if self.last is None or not fresh:
+            return True
+        if any(trade.identity in self._known or trade.ts <= self.last.ts for trade in page):
+            return True
+        first = min(fresh, key=in_order).trade_id
+        return self._consecutive and None not in (first, self.last.trade_id) and not self._jumps(fresh)
+
     def _jumps(self, trades: Sequence[PublicTrade]) -> bool:
         """Whether an id is missing between the newest seen and these, or among them."""
         if not self._consecutive or self.last is None or self.last.trade_id is None:

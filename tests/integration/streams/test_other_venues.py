@@ -62,3 +62,20 @@ async def test_a_venue_without_local_streams_is_polled_and_never_looked_for_else
         ear = Ear(manager, FeedKey(exchange, "BTC/USD", Channel.TICKER))
         await ear.until(lambda: ear.status.source is FeedSource.POLLING and bool(ear.items))
         assert ear.status.reconnects == 0
+
+
+@pytest.mark.parametrize("exchange", ["bitstamp", "coinbase"])
+async def test_trades_of_a_venue_without_local_streams_are_polled_one_after_the_other(
+    sandbox: RunningSandbox, exchange: str
+) -> None:
+    options = VENUE_OPTIONS[exchange](sandbox.base_url)
+    async with WebSocketManager(exchange, options={exchange: options}, timing=TIMING) as manager:
+        ear = Ear(manager, FeedKey(exchange, "BTC/USD", Channel.TRADES))
+        await ear.until(lambda: ear.status.source is FeedSource.POLLING)
+        for _ in range(3):
+            heard = len(ear.items)
+            await asyncio.to_thread(sandbox.control.advance, 60)
+            await ear.until(lambda heard=heard: len(ear.items) > heard)  # type: ignore[misc]
+    assert ear.gaps == []
+    ids = [trade.trade_id for trade in ear.items]
+    assert ids == list(range(ids[0], ids[0] + len(ids)))

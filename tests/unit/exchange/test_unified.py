@@ -211,3 +211,14 @@ def test_the_venues_named_in_the_settings_can_be_opened_without_a_call(exchange:
     venue = CcxtVenue(exchange)
     assert venue.exchange == exchange
     assert venue.supports_conditional_close is (exchange == "kraken")
+
+
+@pytest.mark.parametrize(("exchange", "until"), [("coinbase", MS), ("binance", MS), ("bitstamp", None)])
+def test_trades_since_a_moment_are_asked_up_to_now_where_ccxt_would_stop_before_or_refuse(
+    exchange: str, until: int | None
+) -> None:
+    client = ScriptedClient(BASE | {"fetch_trades": []}, exchange=exchange)
+    UnifiedDialect(client).trades("BTC/USDT", None, T0 - timedelta(hours=9))  # type: ignore[arg-type]  # obeys what a dialect uses
+    _, (symbol, since, *rest) = client.calls[-1]
+    assert (symbol, since) == ("BTC/USDT", MS - 9 * 3_600_000)
+    assert rest == ([] if until is None else [1000, {"until": until}])

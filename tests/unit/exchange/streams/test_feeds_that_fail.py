@@ -339,3 +339,40 @@ async def test_closing_ends_iterators_instead_of_leaving_them_waiting(venue: Scr
 
 def test_stream_trouble_is_a_thing_to_retry() -> None:
     assert "silent" in str(StreamTrouble("silent", feed="kraken BTC/USD trades"))
+
+
+@pytest.mark.parametrize("consecutive", [True, False])
+async def test_rest_that_no_longer_reaches_the_newest_trade_seen_leaves_a_told_gap(consecutive: bool) -> None:
+    venue = ScriptedStreams(consecutive_ids=consecutive)
+    venue.not_streamed.add(Channel.TRADES)
+    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, TRADES)
+        await ear.until(lambda: "trades" in venue.questions)
+        venue.happen(3)
+        await ear.until(lambda: len(ear.items) == 3)
+        venue.deaf()
+        venue.happen(12)
+        venue.trades_reach = 4
+        venue.answer()
+        await ear.until(lambda: len(ear.items) >= 7)
+    assert ear.items == [*venue.tape[:3], *venue.tape[11:]]
+    (gap,) = ear.gaps
+    assert venue.tape[2].ts < gap.start <= venue.tape[3].ts
+    assert venue.tape[10].ts < gap.end <= venue.tape[11].ts
+    assert all(batch.covered[0] >= gap.end or batch.covered[1] <= gap.start for batch in ear.batches if batch.covered)
+
+
+async def test_polling_that_reaches_back_far_enough_tells_no_gap() -> None:
+    venue = ScriptedStreams(consecutive_ids=False)
+    venue.not_streamed.add(Channel.TRADES)
+    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, TRADES)
+        await ear.until(lambda: "trades" in venue.questions)
+        venue.happen(3)
+        await ear.until(lambda: len(ear.items) == 3)
+        venue.deaf()
+        venue.happen(12)
+        venue.answer()
+        await ear.until(lambda: len(ear.items) == 15)
+    assert ear.items == venue.tape
+    assert ear.gaps == []
