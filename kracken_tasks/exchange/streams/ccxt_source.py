@@ -272,13 +272,19 @@ class CcxtStreams:
         if key.channel is Channel.TICKER:
             return (self._ticker(await self._best_prices(line, key.symbol), key),)
         if key.channel is Channel.TRADES:
-            return [_trade(row, self.exchange) for row in await line.api.watch_trades(key.symbol)]
+            return [_trade(row, self.exchange) for row in await self._trades(line, key.symbol)]
         if key.channel is Channel.CANDLES:
             return self._candles(line, key, await line.api.watch_ohlcv(key.symbol, str(key.timeframe)))
         book = await line.api.watch_order_book(key.symbol, self._depth(key))
         if key.symbol in line.bad_books:
             raise StreamTrouble("the book does not have the checksum that the venue sent", feed=str(key))
         return (self._book(book, key, checked=True if key.symbol in line.checked else None),)
+
+    async def _trades(self, line: _Line, symbol: str) -> Sequence[Mapping[str, Any]]:
+        # Kraken sends past trades only when asked: without them a quiet pair looks like a subscription that hangs.
+        asked = {"snapshot": True} if self.exchange == "kraken" else {}
+        told: Sequence[Mapping[str, Any]] = await line.api.watch_trades(symbol, None, None, asked)
+        return told
 
     async def _best_prices(self, line: _Line, symbol: str) -> Mapping[str, Any]:
         """Kraken tells a ticker at trades unless asked for every change of the best prices; elsewhere (Binance) a ticker may have no best

@@ -69,14 +69,14 @@ async def test_all_who_hear_a_channel_can_be_cut_off(running: RunningSandbox, so
 async def test_ccxt_is_told_of_a_cut_once_and_goes_on(running: RunningSandbox) -> None:
     client = ccxt.pro.kraken(running.ccxt_options())
     try:
-        await asyncio.wait_for(client.watch_trades(SYMBOL), 10)
-        waiting = asyncio.create_task(asyncio.wait_for(client.watch_trades(SYMBOL), 10))
+        await asyncio.wait_for(client.watch_trades(SYMBOL, None, None, {"snapshot": True}), 10)
+        waiting = asyncio.create_task(asyncio.wait_for(client.watch_trades(SYMBOL, None, None, {"snapshot": True}), 10))
         while not client.clients or not any(one.futures for one in client.clients.values()):
             await asyncio.sleep(0)
         running.control.call("DELETE", "sockets")
         with pytest.raises(ccxt.NetworkError):
             await waiting
-        assert await asyncio.wait_for(client.watch_trades(SYMBOL), 10)
+        assert await asyncio.wait_for(client.watch_trades(SYMBOL, None, None, {"snapshot": True}), 10)
     finally:
         await client.close()
 

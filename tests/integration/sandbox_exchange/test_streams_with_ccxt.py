@@ -52,7 +52,7 @@ async def test_the_ticker_of_the_stream_is_the_ticker_of_rest(running: RunningSa
 
 
 async def test_the_trades_of_the_stream_are_the_trades_of_rest(running: RunningSandbox, client: Any) -> None:
-    await soon(client.watch_trades(SYMBOL))
+    await soon(client.watch_trades(SYMBOL, None, None, {"snapshot": True}))
     since = running.control.now_ms()
     running.control.advance(300)
     asked = [trade for trade in await client.fetch_trades(SYMBOL) if trade["timestamp"] > since]

@@ -46,7 +46,8 @@ def public_wishes(venue: Venue, params: dict[str, Any]) -> list[Wish | tuple[str
 
     Raises: Refused if the whole request makes no sense
     """
-    channel, snapshot = params.get("channel"), boolean(params, "snapshot", True)
+    channel = params.get("channel")
+    snapshot = boolean(params, "snapshot", channel != "trade")  # past trades come to those who ask for them
     if channel == "instrument":
         return [
             Wish(channel, None, {"channel": channel, "snapshot": snapshot}, snapshot, lambda: InstrumentFeed(venue))
