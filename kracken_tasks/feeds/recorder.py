@@ -294,11 +294,13 @@ class Recorder:
 
 
 def _covered(batches: Sequence[Batch]) -> tuple[datetime, datetime]:
-    """The span the batches of a feed speak for: all of it where that is known, else from their first to their last row."""
-    spans = [batch.covered for batch in batches if batch.covered is not None]
-    if spans:
-        return min(span[0] for span in spans), max(span[1] for span in spans)
-    stamps = [item.ts for batch in batches for item in batch.items]
+    """The span the batches of a feed speak for; one of which nobody knows it speaks for its rows."""
+    spans = [batch.covered or _own_span(batch) for batch in batches]
+    return min(span[0] for span in spans), max(span[1] for span in spans)
+
+
+def _own_span(batch: Batch) -> tuple[datetime, datetime]:
+    stamps = [item.ts for item in batch.items]
     return min(stamps), max(stamps) + _MOMENT
 
 

@@ -39,18 +39,24 @@ def pump_for(key: FeedKey, around: Surroundings, post: Post, resume: Resume | No
 
 
 class _TickerPump(Pump):
-    """Quotes are a state: what lies between two of them is gone, and only the newest counts."""
+    """Quotes are a state that holds until the next one: within a session none is missing between two messages.  What a broken session
+    did not bring is gone, and only the newest counts."""
 
     def __init__(self, key: FeedKey, around: Surroundings, post: Post) -> None:
         super().__init__(key, around, post)
         self._last: Ticker | None = None
+        self._covered: datetime | None = None  # of this session
         self._strikes = 0
 
     async def take(self, items: Sequence[Item], *, opening: bool) -> None:
-        for item in cast("Sequence[Ticker]", items):
-            self._last = item
         self._strikes = 0
-        self.hand_on(items, FeedSource.STREAM)
+        if not items:
+            return
+        self._last = cast("Ticker", items[-1])
+        stamps = [item.ts for item in items]
+        known = [] if opening or self._covered is None else [self._covered]
+        self._covered = max([*stamps, *known]) + _MOMENT
+        self.hand_on(items, FeedSource.STREAM, (min([*stamps, *known]), self._covered))
 
     async def catch_up(self) -> bool:
         """An answer may be newer than a message that is on its way: only a second difference in one silence is held against the stream."""
@@ -58,6 +64,7 @@ class _TickerPump(Pump):
         before, self._last = self._last, told
         if before is not None and (told.bid, told.ask) == (before.bid, before.ask):
             return False
+        self._covered = None  # the stream has kept something to itself
         self.hand_on((told,), FeedSource.POLLING)
         self._strikes += 1
         return self._strikes > 1

@@ -154,7 +154,7 @@ Item = Ticker | PublicTrade | Candle | Book
 class Batch:
     """Things that arrived together on one feed, oldest first, each for the first time.
 
-    ``covered``: the span [start, end) of which these are all there was (trades and candles); None where that is not known.
+    ``covered``: the span [start, end) of which these are all there was; None where that is not known (a poll of quotes, books).
     """
 
     key: FeedKey

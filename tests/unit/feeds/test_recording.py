@@ -128,6 +128,31 @@ async def test_quotes_are_committed_with_their_arrival(studio: Studio, venue: Sc
     assert set(told["source"]) <= {"stream", "poll"}
 
 
+async def test_quotes_of_one_session_have_no_hole_between_two_commits(studio: Studio, venue: ScriptedStreams) -> None:
+    key = TapeKey("kraken", BTC, Tape.QUOTES)
+    await studio.start([TICKER])
+    for wanted in (3, 6, 9):
+        venue.happen(3, seconds=5.0)
+        await studio.until(lambda wanted=wanted: len(studio.lake.snapshot().tape(key)) >= wanted)
+    report = await studio.stop()
+    assert report.commits >= 3
+    assert report.reconnects == 0
+    assert studio.lake.snapshot().holes(key, venue.tape[0].ts, venue.tape[-1].ts) == []
+
+
+async def test_what_a_broken_session_did_not_bring_of_quotes_is_a_hole(studio: Studio, venue: ScriptedStreams) -> None:
+    key = TapeKey("kraken", BTC, Tape.QUOTES)
+    await studio.start([TICKER])
+    venue.happen(2)
+    await studio.until(lambda: len(studio.lake.snapshot().tape(key)) >= 2)
+    venue.cut()
+    venue.happen(2, seconds=5.0)
+    await studio.until(lambda: studio.lake.snapshot().last_ts(key) == venue.tape[-1].ts)
+    await studio.stop()
+    holes = studio.lake.snapshot().holes(key, venue.tape[0].ts, venue.tape[-1].ts)
+    assert [hole.cause for hole in holes] == [HoleCause.NOT_FETCHED]
+
+
 async def test_rows_wait_on_while_the_lake_cannot_be_reached(studio: Studio, venue: ScriptedStreams) -> None:
     failures = iter([True, True, False])
 
