@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,9 @@ from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.settings import load_settings
 from tests.support.command_line import Kracken, kracken_with
 from tests.support.sandbox import running_sandbox, sandbox_config
+
+TRADES, QUOTES = TapeKey("kraken", "BTC/USD", Tape.TRADES), TapeKey("kraken", "BTC/USD", Tape.QUOTES)
+_LOOKS = 0.1  # seconds
 
 
 @pytest.fixture
@@ -33,14 +40,38 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Non
     return at
 
 
-def test_for_a_while_it_listens_and_leaves_what_came_in_the_lake(kracken: Kracken, home: Callable[[int], None]) -> None:
+@contextmanager
+def interrupted_when(true: Callable[[], bool]) -> Iterator[None]:
+    """Press Ctrl-C as soon as something is so, however long a busy machine takes to get there."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOKS):
+            if true():
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def test_interrupted_it_ends_well_and_leaves_what_came_in_the_lake(
+    kracken: Kracken, home: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRACKEN_PRICE_FEED__BATCH_SECONDS", "1")
     with running_sandbox(config=sandbox_config(clock_mode=ClockMode.WALL)) as sandbox:
         home(int(sandbox.base_url.rsplit(":", 1)[1]))
-        said = kracken("stream", "--for", "3s")
+        lake = wiring.lake(load_settings())
+        with interrupted_when(lambda: all(lake.snapshot().last_ts(tape) is not None for tape in (TRADES, QUOTES))):
+            said = kracken("stream", "--for", "2m")
     assert said.code == 0
     assert "kraken BTC/USD trades:" in said.out
-    snapshot = wiring.lake(load_settings()).snapshot()
-    assert len(snapshot.tape(TapeKey("kraken", "BTC/USD", Tape.TRADES))) > 0
+    assert not any(lake.snapshot().tape(tape).empty for tape in (TRADES, QUOTES))
     assert wiring.feed_board(load_settings()).pulses("kraken") == ()
 
 
