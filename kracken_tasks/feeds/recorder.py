@@ -191,6 +191,12 @@ class Recorder:
         self._judging += monotonic_seconds() - started
 
     def _commit(self, taken: Mapping[FeedKey, Sequence[Batch]], now: datetime) -> None:
+        """One commit, and one more for each hole: no claim reaches over one, also where the commit before it had to wait."""
+        stretches = {key: _stretches(batches) for key, batches in taken.items()}
+        for at in range(max(map(len, stretches.values()))):
+            self._commit_unbroken({key: found[at] for key, found in stretches.items() if at < len(found)}, now)
+
+    def _commit_unbroken(self, taken: Mapping[FeedKey, Sequence[Batch]], now: datetime) -> None:
         staged = []
         for key, batches in sorted(taken.items(), key=lambda pair: str(pair[0])):
             stored, frame = key.stored_as, frame_of(batches)
@@ -293,14 +299,25 @@ class Recorder:
         return max(moments)
 
 
+def _stretches(batches: Sequence[Batch]) -> list[list[Batch]]:
+    """The batches of a feed, cut where a hole lies between what they speak for."""
+    found: list[list[Batch]] = []
+    end: datetime | None = None
+    for batch in batches:
+        if not found or (batch.covered is not None and end is not None and batch.covered[0] > end):
+            found.append([])
+        found[-1].append(batch)
+        if batch.covered is not None:
+            end = batch.covered[1] if end is None else max(end, batch.covered[1])
+    return found
+
+
 def _covered(batches: Sequence[Batch]) -> tuple[datetime, datetime]:
-    """The span the batches of a feed speak for; one of which nobody knows it speaks for its rows."""
-    spans = [batch.covered or _own_span(batch) for batch in batches]
-    return min(span[0] for span in spans), max(span[1] for span in spans)
-
-
-def _own_span(batch: Batch) -> tuple[datetime, datetime]:
-    stamps = [item.ts for item in batch.items]
+    """The span the batches of a stretch speak for: where none of them knows it, from their first to their last row."""
+    spans = [batch.covered for batch in batches if batch.covered is not None]
+    if spans:
+        return min(span[0] for span in spans), max(span[1] for span in spans)
+    stamps = [item.ts for batch in batches for item in batch.items]
     return min(stamps), max(stamps) + _MOMENT
 
 

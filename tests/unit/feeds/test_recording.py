@@ -107,6 +107,32 @@ async def test_hole_that_could_not_be_filled_is_committed_as_an_outage(tmp_path:
     assert all(any(hole.start <= trade.ts < hole.end for hole in holes) for trade in venue.tape[3:7])
 
 
+async def test_hole_stays_one_when_the_lake_could_not_be_reached_as_it_was_told(tmp_path: Path) -> None:
+    venue = ScriptedStreams()
+    studio = Studio(tmp_path, venue, timing=replace(FAST, patience=0.03))
+
+    def judge(batch: StagedBatch, now: object) -> Verdict:
+        assert studio.recorder is not None
+        if studio.recorder.report().gaps == 0:
+            raise RetryLater("the bucket does not answer")
+        return Studio.judge(studio, batch, now)  # type: ignore[arg-type]
+
+    studio.judge = judge  # type: ignore[method-assign,assignment]
+    await studio.start()
+    venue.happen(3)
+    await studio.until(lambda: studio.recorder is not None and studio.recorder.report().messages >= 3)
+    venue.deaf()
+    venue.mute()
+    venue.happen(4)
+    venue.loud()
+    venue.happen(1)
+    await studio.until(lambda: len(studio.trades()) == 4)
+    await studio.stop()
+    holes = studio.lake.snapshot().holes(TapeKey("kraken", BTC, Tape.TRADES), venue.tape[0].ts, venue.tape[-1].ts)
+    assert [hole.cause for hole in holes] == [HoleCause.VENUE_OUTAGE]
+    assert all(any(hole.start <= trade.ts < hole.end for hole in holes) for trade in venue.tape[3:7])
+
+
 async def test_closed_candles_are_committed_and_the_running_one_is_not(studio: Studio, venue: ScriptedStreams) -> None:
     await studio.start([CANDLES])
     venue.happen(200)
