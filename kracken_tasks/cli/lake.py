@@ -142,10 +142,11 @@ def gaps(
     snapshot = _snapshot(load_settings(), None)
     rows, cures, reasons = [], [], set()
     for key in _chosen(snapshot, exchange, symbol_, what):
-        low, high = moment(start) or snapshot.first_ts(key), moment(end) or _end_of(snapshot, key)
-        if low is None or high is None:
-            continue
-        holes = [hole for hole in snapshot.holes(key, low, high) if quiet or hole.cause is not HoleCause.NO_TRADES]
+        holes = [
+            hole
+            for hole in _holes(snapshot, key, moment(start), moment(end))
+            if quiet or hole.cause is not HoleCause.NO_TRADES
+        ]
         for hole in holes:
             size = str(hole.windows) if hole.windows else _lasting(hole.end - hole.start)
             rows.append([str(key), _minute(hole.start), _minute(hole.end), size, _CAUSES[hole.cause]])
@@ -171,9 +172,14 @@ def _chosen(snapshot: Snapshot, exchange: str | None, symbol_: str | None, what:
     ]
 
 
-def _end_of(snapshot: Snapshot, key: DataKey) -> datetime | None:
+def _holes(snapshot: Snapshot, key: DataKey, start: datetime | None, end: datetime | None) -> list[Hole]:
+    if start is None and end is None:
+        return snapshot.known_holes(key)
     last = snapshot.last_ts(key)
-    return last + key.timeframe.delta if last is not None and isinstance(key, SeriesKey) else last
+    if last is not None and isinstance(key, SeriesKey):
+        last += key.timeframe.delta
+    low, high = start or snapshot.first_ts(key), end or last
+    return [] if low is None or high is None else snapshot.holes(key, low, high)
 
 
 def _cures(key: DataKey, holes: Sequence[Hole]) -> list[str]:

@@ -193,6 +193,28 @@ class Snapshot:
         """``missing`` with a cause for every window, by time."""
         return holes_in(self._series(key), self._missing(key, start, end))
 
+    def known_holes(self, key: DataKey) -> list[Hole]:
+        """``holes`` between the first row and the last, and beyond them what was kept out or lost in an outage, by time.
+
+        A row that was kept out for its time may lie years away: what lies between it and the others is no hole.
+        """
+        return [hole for start, end in self._told_of(key) for hole in self.holes(key, start, end)]
+
+    def _told_of(self, key: DataKey) -> list[tuple[datetime, datetime]]:
+        one, dataset, step = self._series(key), dataset_of(key), 1
+        origin = 0
+        if isinstance(key, SeriesKey):
+            step = key.timeframe.seconds * 1000
+            origin = dataset.ticks(key.timeframe.floor(dataset.moment(0)))
+        # An outage begins and ends anywhere; every window that it touches belongs to it.
+        lost = [(at.start - (at.start - origin) % step, at.end + (origin - at.end) % step) for at in one.outages]
+        apart = [*one.rejected, *lost]
+        first, last = self.first_ts(key), self.last_ts(key)
+        if first is not None and last is not None:
+            apart.append((dataset.ticks(first), dataset.ticks(last) + step))
+        told = spans.union(*((span,) for span in apart))
+        return [(dataset.moment(start), dataset.moment(end)) for start, end in told]
+
     def coverage(self) -> list[SeriesCoverage]:
         """One line a series, those with findings but no candle included."""
         return [self._coverage(key) for key in sorted(key for key in self._state.series if isinstance(key, SeriesKey))]
@@ -304,8 +326,7 @@ class Snapshot:
 
     def _coverage(self, key: SeriesKey) -> SeriesCoverage:
         one = self._series(key)
-        first, last = self.first_ts(key), self.last_ts(key)
-        holes = self.holes(key, first, last) if first and last else []
+        first, last, holes = self.first_ts(key), self.last_ts(key), self.known_holes(key)
         count = {cause: sum(hole.windows for hole in holes if hole.cause is cause) for cause in HoleCause}
         candles = sum(entry.candles for entry in one.files)
         return SeriesCoverage(

@@ -77,6 +77,26 @@ def test_gaps_name_their_cause_and_the_command_that_would_fill_them(kracken: Kra
     assert quiet[-2:] == ["kraken BTC/USD 1h 2023-01-02 10:00 2023-01-02 12:00 2 no trades", "1 holes"]
 
 
+def test_rows_kept_out_and_outages_beyond_the_rows_are_holes_too_and_a_wrong_year_makes_no_others(
+    kracken: Kracken, lake: Lake
+) -> None:
+    frame = candle_frame(4)
+    frame.loc[3, "ts"] -= pd.Timedelta(days=3650)
+    staged = stage_frame(lake, ETH, frame.sort_values("ts", ignore_index=True))
+    out = lake.stage_rows(staged, frame.assign(rule="series", reason="The series was refused as a whole."))
+    lake.commit(accepting([], quarantined=[out]), known_at=hours(105))
+    lake.mark_outage(BTC, hours(100), hours(103), "still silent", known_at=hours(106))
+    said = lines_of(kracken("gaps", "--timeframe", "1h").out)
+    assert [line for line in said if line.startswith("kraken ETH/USD 1h")] == [
+        "kraken ETH/USD 1h 2013-01-04 03:00 2013-01-04 04:00 1 kept out",
+        "kraken ETH/USD 1h 2023-01-02 00:00 2023-01-02 03:00 3 kept out",
+    ]
+    assert "kraken BTC/USD 1h 2023-01-06 04:00 2023-01-06 07:00 3 outage" in said
+    table = " ".join(lines_of(kracken("coverage", "--timeframe", "1h").out))
+    assert "kraken ETH/USD 1h 0 4 kept out" in table
+    assert "13 outage" in table
+
+
 def test_rows_in_quarantine_are_listed_shown_and_released_by_name(kracken: Kracken, lake: Lake) -> None:
     assert "kraken BTC/USD 1h 1 2023-01-03 06:00 2023-01-03 06:00 jump" in lines_of(kracken("quarantine", "list").out)
     shown = kracken("quarantine", "show", *HELD)

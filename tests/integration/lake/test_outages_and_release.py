@@ -68,7 +68,7 @@ def test_windows_in_an_outage_are_outages_until_a_source_answers_for_them(lake: 
     assert lake.mark_outage(BTC, hours(6), hours(9), "again", known_at=hours(12)).seq == 3
     told = lake.sql("SELECT symbol, reason FROM outages ORDER BY symbol")
     assert told["symbol"].tolist() == ["BTC/USD", "ETH/USD"]
-    assert lake.snapshot().coverage()[0].venue_outage == 0  # counted between the first and the last candle
+    assert lake.snapshot().coverage()[0].venue_outage == 1  # the one after the newest candle
     commit_frame(lake, BTC, frame.iloc[12:])
     assert lake.snapshot().coverage()[0].venue_outage == 1
 
