@@ -1,4 +1,4 @@
-"""Settings into concrete adapters: the only file that knows sandbox from paper from live.
+"""Settings into concrete adapters; with ``venue_wiring``, the only place that knows sandbox from paper from live.
 
 In: ``Settings``.  Out: venues, brokers, lake, ledger, channels and what a tick works with.  Never: a decision, a network call that
 nobody asked for.  Only doors, hooks, the command line and the local stack import this.
@@ -75,7 +75,7 @@ def contracts_dir() -> Path:
 
 
 def candle_judge(settings: Settings) -> Callable[[StagedBatch, datetime], Verdict]:
-    """The contract's gate for candles."""
+    """The contracts' gate, for candles and for tapes."""
     from kracken_tasks.contracts import check_batch
 
     store, folder = lake(settings), contracts_dir()

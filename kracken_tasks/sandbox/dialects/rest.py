@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from kracken_tasks.sandbox.clock import NS_PER_SECOND
 from kracken_tasks.sandbox.config import ApiKey
 from kracken_tasks.sandbox.engine.orders import Order, Refused
 from kracken_tasks.sandbox.faults import FaultRule, Faults, Moment
@@ -108,6 +109,7 @@ class RestDialect(ABC):
         self.venue = venue
         self.keys = keys
         self._faults = faults
+        self._called: dict[str, tuple[int, int]] = {}  # address -> second of market time, calls in it
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -134,6 +136,19 @@ class RestDialect(ABC):
     def admit(self, request: web.Request, endpoint: Endpoint, now_ns: int) -> dict[str, str]:
         """Count the call; returns headers for the answer.  Raises: Rejection when there were too many."""
         return {}
+
+    def too_many_this_second(self, request: web.Request, now_ns: int) -> bool:
+        """Count a call of an address; whether that makes more in this second of market time than ``public_calls_per_second`` (0: no
+        limit)."""
+        most, address, second = (
+            self.venue.state.settings.public_calls_per_second,
+            request.remote or "",
+            now_ns // NS_PER_SECOND,
+        )
+        since, calls = self._called.get(address, (second, 0))
+        calls = calls + 1 if since == second else 1
+        self._called[address] = (second, calls)
+        return bool(most) and calls > most
 
     async def _handle(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -89,10 +89,15 @@ class _Session:
                 self._streams[name] = stream
 
     async def _tell(self) -> None:
-        with suppress(ConnectionError):
+        try:
             while True:
                 await asyncio.sleep(_LOOK_SECONDS)
                 await self._look()
+        except ConnectionError:
+            return
+        except Exception:  # a socket that says no more must not look alive
+            _log.exception("sandbox socket failed", extra={"venue": "binance"})
+            self.cut()
 
     async def _look(self) -> None:
         after_ns, now_ns = self._told_ns, self._venue.now_ns()

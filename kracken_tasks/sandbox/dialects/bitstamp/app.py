@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from kracken_tasks.sandbox.clock import NS_PER_MS, NS_PER_SECOND, wall_ns
+from kracken_tasks.sandbox.clock import NS_PER_MS, wall_ns
 from kracken_tasks.sandbox.config import ApiKey
 from kracken_tasks.sandbox.dialects.bitstamp.account import ACCOUNT
 from kracken_tasks.sandbox.dialects.bitstamp.errors import bad_key, bad_order, translated
@@ -42,7 +42,6 @@ class BitstampDialect(RestDialect):
     def __init__(self, venue: Venue, keys: Mapping[str, ApiKey], faults: Faults) -> None:
         super().__init__(venue, keys, faults)
         self._nonces: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._called: dict[str, tuple[int, int]] = {}
 
     def values_of(self, request: web.Request, body: bytes) -> dict[str, Any]:
         return {**request.query, **dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))}
@@ -90,15 +89,7 @@ class BitstampDialect(RestDialect):
 
     def admit(self, request: web.Request, endpoint: Endpoint, now_ns: int) -> dict[str, str]:
         """Over ``public_calls_per_second`` (0: no limit) the edge answers 429, without JSON (an assumption)."""
-        most, address, second = (
-            self.venue.state.settings.public_calls_per_second,
-            request.remote or "",
-            now_ns // NS_PER_SECOND,
-        )
-        since, calls = self._called.get(address, (second, 0))
-        calls = calls + 1 if since == second else 1
-        self._called[address] = (second, calls)
-        if most and calls > most:
+        if self.too_many_this_second(request, now_ns):
             raise Rejection(429, "Too Many Requests", {"Retry-After": "1"})
         return {}
 

@@ -41,7 +41,6 @@ class CoinbaseDialect(RestDialect):
         super().__init__(venue, keys, faults)
         self._by_name = {coinbase_key_name(key.key): key for key in keys.values()}
         self._public: dict[str, Any] = {}
-        self._called: dict[str, tuple[int, int]] = {}
 
     def values_of(self, request: web.Request, body: bytes) -> dict[str, Any]:
         values: dict[str, Any] = dict(request.query)
@@ -70,15 +69,7 @@ class CoinbaseDialect(RestDialect):
         return self._by_name[claims["sub"]].account
 
     def admit(self, request: web.Request, endpoint: Endpoint, now_ns: int) -> dict[str, str]:
-        most, address, second = (
-            self.venue.state.settings.public_calls_per_second,
-            request.remote or "",
-            now_ns // NS_PER_SECOND,
-        )
-        since, calls = self._called.get(address, (second, 0))
-        calls = calls + 1 if since == second else 1
-        self._called[address] = (second, calls)
-        if most and calls > most:
+        if self.too_many_this_second(request, now_ns):
             raise Rejection(
                 429, {"error": "rate_limit_exceeded", "error_details": "", "message": "Rate limit exceeded"}
             )
