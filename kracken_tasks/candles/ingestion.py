@@ -271,7 +271,9 @@ def _refuse_twins(sources: Sequence[ImportSource]) -> None:
     for source in sources:
         twin = seen.setdefault(source.key, source)
         if twin is not source and source.key is not None:
+            trades = {FileKind.KRAKEN_TRADES, FileKind.TRADE_TABLE} & {twin.kind, source.kind}
+            hint = ", or make candles of another width of the trades (--timeframe)" if trades else ""
             raise BadData(
-                f"{twin.path.name} and {source.path.name} both hold {source.key}; import one of them",
+                f"{twin.path.name} and {source.path.name} both hold {source.key}; import one of them{hint}",
                 files=[str(twin.path), str(source.path)], series=str(source.key),
             )  # fmt: skip

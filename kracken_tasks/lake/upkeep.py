@@ -86,7 +86,10 @@ def upkeep_rows(report: UpkeepReport) -> list[dict[str, str]]:
 def put_pin(store: Store, name: str, state: State, pinned_at: datetime) -> Pin:
     """Raises: BadData for a name that is taken by another snapshot, or is none."""
     if not _NAME.match(name):
-        raise BadData(f"{name!r} is no name for a pin", name=name, allowed=_NAME.pattern)
+        raise BadData(
+            f"{name!r} is no name for a pin; small letters, digits, dots, dashes and underscores are, a letter or digit first",
+            name=name, allowed=_NAME.pattern,
+        )  # fmt: skip
     pin = Pin(name, state.seq, state.hash, pinned_at)
     told = {"seq": pin.seq, "content_hash": pin.content_hash, "pinned_at": to_ms(pinned_at)}
     if store.put_if_absent(_pin_name(name), json.dumps(told, sort_keys=True).encode()):
