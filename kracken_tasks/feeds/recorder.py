@@ -85,6 +85,7 @@ class Recorder:
         self._waiting: dict[FeedKey, list[Batch]] = {}
         self._rows_waiting = 0
         self._oldest_waiting: float | None = None
+        self._held_up = False  # the last commit could not be made
         self._rows: dict[FeedKey, int] = dict.fromkeys(self.keys, 0)
         self._commits = self._committed = self._rejected = self._gaps = 0
         self._judging = 0.0
@@ -160,7 +161,7 @@ class Recorder:
         if self._oldest_waiting is None:
             return False
         old = monotonic_seconds() - self._oldest_waiting >= self._rules.batch_seconds
-        return old or self._rows_waiting >= self._rules.batch_rows
+        return old or (self._rows_waiting >= self._rules.batch_rows and not self._held_up)
 
     async def _flush(self) -> None:
         """Commit what waits.  Whoever is cancelled meanwhile leaves the commit going: newer rows must not overtake it."""
@@ -171,7 +172,7 @@ class Recorder:
         self._flight = None
 
     async def _commit_waiting(self) -> None:
-        """If the lake cannot be reached now, the rows go on waiting."""
+        """If the lake cannot be reached now, or its disk is full, the rows go on waiting."""
         if not self._waiting:
             return
         taken, self._waiting = self._waiting, {}
@@ -179,13 +180,15 @@ class Recorder:
         started = monotonic_seconds()
         try:
             await asyncio.to_thread(self._commit, taken, self._known_at(taken))
-        except RetryLater as error:
+        except (RetryLater, OSError) as error:
+            self._held_up = True
             _log.warning("%d rows could not be committed and wait on: %s", rows, error)
             for key, batches in self._waiting.items():  # what came meanwhile goes behind it
                 taken.setdefault(key, []).extend(batches)
             self._waiting = taken
             self._rows_waiting, self._oldest_waiting = rows + self._rows_waiting, monotonic_seconds()
         else:
+            self._held_up = False
             for key, batches in taken.items():
                 self._rows[key] += sum(len(batch.items) for batch in batches)
         self._judging += monotonic_seconds() - started
@@ -224,7 +227,7 @@ class Recorder:
             await asyncio.to_thread(
                 self._lake.mark_outage, stored, gap.start, gap.end, gap.reason, known_at=gap.received
             )
-        except RetryLater as error:  # the hole stays one that nobody fetched
+        except (RetryLater, OSError) as error:  # the hole stays one that nobody fetched
             _log.warning("%s: a gap could not be noted: %s", gap.key, error)
 
     # -- edges ---------------------------------------------------------------------------------------------------------------

@@ -64,9 +64,10 @@ class _TickerPump(Pump):
         before, self._last = self._last, told
         if before is not None and (told.bid, told.ask) == (before.bid, before.ask):
             return False
-        self._covered = None  # the stream has kept something to itself
         self.hand_on((told,), FeedSource.POLLING)
         self._strikes += 1
+        if self._strikes > 1:
+            self._covered = None  # the stream has kept something to itself
         return self._strikes > 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,12 +180,17 @@ async def test_what_a_broken_session_did_not_bring_of_quotes_is_a_hole(studio: S
     assert [hole.cause for hole in holes] == [HoleCause.NOT_FETCHED]
 
 
-async def test_rows_wait_on_while_the_lake_cannot_be_reached(studio: Studio, venue: ScriptedStreams) -> None:
+@pytest.mark.parametrize(
+    "trouble", [RetryLater("the bucket does not answer"), OSError(errno.ENOSPC, "No space left on device")]
+)
+async def test_rows_wait_on_while_the_lake_cannot_be_reached(
+    studio: Studio, venue: ScriptedStreams, trouble: Exception
+) -> None:
     failures = iter([True, True, False])
 
     def judge(batch: StagedBatch, now: object) -> Verdict:
         if next(failures, False):
-            raise RetryLater("the bucket does not answer")
+            raise trouble
         return Studio.judge(studio, batch, now)  # type: ignore[arg-type]
 
     studio.judge = judge  # type: ignore[method-assign,assignment]
