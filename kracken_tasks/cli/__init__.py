@@ -14,6 +14,7 @@ its own: every command calls a room or the local stack.
 - ``research``  train, backtest, models
 - ``trading``   tick, release
 - ``exports``   export, tax, dump
+- ``explain``   explain
 """
 
 from __future__ import annotations

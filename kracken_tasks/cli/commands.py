@@ -8,7 +8,19 @@ from __future__ import annotations
 import typer
 from rich.console import Console
 
-from kracken_tasks.cli import contracts, data, exports, history, keeping, lake, research, stack, stream, trading
+from kracken_tasks.cli import (
+    contracts,
+    data,
+    explain,
+    exports,
+    history,
+    keeping,
+    lake,
+    research,
+    stack,
+    stream,
+    trading,
+)
 from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.local_stack.logs import logging_to
 from kracken_tasks.settings import load_settings
@@ -25,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (stack, data, lake, keeping, contracts, history, stream, research, trading, exports):
+for part in (stack, data, lake, keeping, contracts, history, stream, research, trading, exports, explain):
     part.add_to(app)
 
 

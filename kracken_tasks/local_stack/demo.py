@@ -113,6 +113,7 @@ def _run(stack: Stack, plan: DemoPlan, start: datetime, screen: Screen) -> DemoR
 
 def _rehearse(stage: _Stage, screen: Screen) -> DemoResult:
     from flows.ingest_ohlcv import ingest_ohlcv
+    from flows.maintain_lake import maintain_lake
     from flows.nightly_exports import nightly_exports
     from flows.retrain_lstm import retrain_lstm
     from flows.run_backtest import run_backtest
@@ -137,6 +138,8 @@ def _rehearse(stage: _Stage, screen: Screen) -> DemoResult:
     with screen.step("Flow nightly_exports") as step:
         files = tuple(Path(path) for path in asyncio.run(nightly_exports()))
         step.note = f"{len(files)} files"
+    with screen.step("Flow maintain_lake") as step:
+        step.note = f"{asyncio.run(maintain_lake(verify=True))} files, none damaged"
     with screen.step("Flow ingest_ohlcv again: nothing changes"):
         _ingest_twice_changes_nothing(stage)
     send_what_waits()
@@ -144,7 +147,7 @@ def _rehearse(stage: _Stage, screen: Screen) -> DemoResult:
     dump = stage.settings.paths.home / "ledger.jsonl"
     dump.write_text(ledger.dump(), encoding="utf-8")
     view = overview_of(ledger)
-    return DemoResult(view, (*files, dump), tuple(_missing(stage.plan, view)), tuple(stage.findings))
+    return DemoResult(view, (*files, dump, _map(stage)), tuple(_missing(stage.plan, view)), tuple(stage.findings))
 
 
 def _start(stack: Stack, plan: DemoPlan, start: datetime) -> None:
@@ -207,6 +210,15 @@ def _ingest_twice_changes_nothing(stage: _Stage) -> None:
     after = wiring.lake(stage.settings).snapshot().seq
     if after != before:
         raise BadData(f"ingesting twice moved the lake from commit {before} to {after}", before=before, after=after)
+
+
+def _map(stage: _Stage) -> Path:
+    """The picture of what the lake holds and lacks; the same for the same seed."""
+    from kracken_tasks.lake.coverage_map import coverage_png
+
+    path = stage.settings.paths.home / "lake-map.png"
+    path.write_bytes(coverage_png(wiring.lake(stage.settings).snapshot()))
+    return path
 
 
 def _models(stage: _Stage) -> str:

@@ -44,7 +44,10 @@ __all__ = ["UpPlan", "run_up"]
 _log = logging.getLogger("kracken.local_stack")
 
 _DEPLOYED: Final = {Profile.SANDBOX: "sandbox", Profile.PAPER: "paper"}
-_FLOWS_IN_ORDER: Final = ("ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports")
+# Those that are started by hand (a backfill, a recording of streams) are not among them.
+_FLOWS_IN_ORDER: Final = (
+    "ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports", "maintain_lake",
+)  # fmt: skip
 _REDRAW_SECONDS: Final = 2.0
 _LEASE_LOOK_SECONDS: Final = 0.5
 _REPLAY_HOURS: Final = 24 * 30  # of a replay's end are lived through; what lies before is history

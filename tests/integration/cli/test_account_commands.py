@@ -15,7 +15,7 @@ from tests.support.sandbox import REPOSITORY, RunningSandbox, running_sandbox, s
 
 COMMANDS = (
     "up", "demo", "sandbox", "status", "ingest", "import", "candles", "sql", "train", "backtest", "tick", "release", "flatten",
-    "export", "dump", "models", "tax",
+    "export", "dump", "models", "tax", "explain",
 )  # fmt: skip
 TRADES = "timestamp,exchange,symbol,side,amount,price,fee_cost,fee_currency,trade_id\n"
 BUY = "2024-01-01T00:00:00Z,kraken,BTC/USD,buy,0.1,30000,3,USD,T1\n"
@@ -51,6 +51,27 @@ def test_ingest_tick_export_by_hand(kracken: Kracken, venue: RunningSandbox, hom
     assert all(json.loads(line) for line in lines)
     assert kracken("dump", "--out", home / "ledger.jsonl").code == 0
     assert (home / "ledger.jsonl").read_text().splitlines() == lines
+
+
+def test_explain_leads_from_a_tick_to_the_snapshot_and_its_candle(kracken: Kracken, venue: RunningSandbox) -> None:
+    kracken("ingest")
+    kracken("tick", "--key", "mine")
+    told = kracken("explain", "command@mine", "--json")
+    assert told.code == 0, told.err
+    tick = json.loads(told.out)["branches"][0]
+    decision = tick["branches"][0]
+    assert (tick["kind"], decision["kind"]) == ("tick", "decision")
+    snapshot = next(branch for branch in decision["branches"] if branch["kind"] == "snapshot")
+    assert len(snapshot["facts"]["content hash"]) == 64
+    (candle,) = snapshot["branches"]
+    assert candle["name"] == "kraken BTC/USD 1h"
+    assert float(candle["facts"]["close"]) > 0
+    tree = kracken("explain", "command@mine").out
+    assert f"content hash {snapshot['facts']['content hash']}" in tree
+    assert "signal rsi" in tree
+    unknown = kracken("explain", "T0")
+    assert unknown.code == 1
+    assert "the ledger knows no 'T0'" in unknown.sentence
 
 
 def test_flatten_halts_and_only_a_person_releases(kracken: Kracken, venue: RunningSandbox) -> None:
