@@ -96,9 +96,11 @@ class CandleTrack:
         self.timeframe = timeframe
         self.until = until
         self._rows: dict[datetime, Candle] = {}
+        self._begun: datetime | None = None  # the oldest that was not handed on when a connection broke
 
     def forget(self) -> None:
-        """The connection broke: a candle that was running may change unseen."""
+        """The connection broke: a candle that was running may change unseen.  Where the feed goes on from is kept."""
+        self._begun = self.first()
         self._rows.clear()
 
     def misfit(self, candles: Iterable[Candle]) -> str:
@@ -116,7 +118,7 @@ class CandleTrack:
 
     def first(self) -> datetime | None:
         """Open time of the oldest candle that is not handed on."""
-        return min(self._rows, default=None)
+        return min(self._rows, default=None) if self._begun is None else self._begun
 
     def closes_at(self) -> datetime | None:
         """When that candle closes."""
@@ -129,5 +131,5 @@ class CandleTrack:
 
     def skip_to(self, moment: datetime) -> None:
         """Everything before a moment has been handed on, or given up."""
-        self.until = moment
+        self.until, self._begun = moment, None
         self._rows = {ts: row for ts, row in self._rows.items() if ts >= moment}

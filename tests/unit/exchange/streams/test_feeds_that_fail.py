@@ -15,6 +15,7 @@ from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.streams import Channel, FeedKey, FeedSource, WebSocketManager
 from kracken_tasks.exchange.streams.source import StreamTrouble
+from kracken_tasks.exchange.streams.tracks import CandleTrack
 from tests.support.listening import PATIENCE, Ear
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
 
@@ -376,3 +377,16 @@ async def test_polling_that_reaches_back_far_enough_tells_no_gap() -> None:
         await ear.until(lambda: len(ear.items) == 15)
     assert ear.items == venue.tape
     assert ear.gaps == []
+
+
+def test_broken_connection_does_not_forget_which_candle_was_not_told_yet() -> None:
+    venue = ScriptedStreams()
+    venue.happen(3, seconds=60.0)
+    first, *later = candles_of(venue.tape, Timeframe.M1)
+    track = CandleTrack(Timeframe.M1)
+    track.note([first])
+    track.forget()
+    track.note(later)
+    assert track.first() == first.ts
+    track.skip_to(later[0].ts)
+    assert track.first() == later[0].ts
