@@ -16,7 +16,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 
 from kracken_tasks.domain.market import Balance, Instrument, Quote
-from kracken_tasks.domain.money import MONEY, floor_to_step
+from kracken_tasks.domain.money import MONEY
 from kracken_tasks.domain.trading import (
     CashMovement,
     Fill,
@@ -27,6 +27,8 @@ from kracken_tasks.domain.trading import (
     VenueOrder,
 )
 from kracken_tasks.errors import TradeRefused
+from kracken_tasks.execution.paper_desk import accepted, closing_order, require_steps
+from kracken_tasks.execution.paper_fees import VOLUME_WINDOW
 from kracken_tasks.execution.paper_matching import (
     Execution,
     FillRules,
@@ -39,16 +41,21 @@ from kracken_tasks.execution.paper_matching import (
     touch_price,
 )
 from kracken_tasks.execution.paper_store import PaperStore
+from kracken_tasks.execution.paper_tape import PaperTrade, served, volume_ahead
 
 __all__ = ["PaperBroker"]
 
 QuoteSource = Callable[[Iterable[str]], Mapping[str, Quote]]
 BookSource = Callable[[str], PaperBook | None]
-_NO_TRAILING = frozenset({OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT})
+TradeSource = Callable[[str, datetime, datetime], Iterable[PaperTrade]]
 
 
 class PaperBroker:
-    """Satisfies ``Broker``.  ``deposit`` is booked once, when the account is first opened; one instance per process."""
+    """Satisfies ``Broker``.  ``deposit`` is booked once, when the account is first opened; one instance per process.
+
+    ``trades(symbol, after, until)`` tells the public trades of a span, oldest first.  With it resting limits are filled by trades alone,
+    behind the queue that ``book`` showed; without it they fill whole as soon as the quote reaches them.
+    """
 
     supports_conditional_close = True
 
@@ -63,10 +70,12 @@ class PaperBroker:
         path: Path | None = None,
         rules: FillRules | None = None,
         book: BookSource | None = None,
+        trades: TradeSource | None = None,
         work_every: timedelta = timedelta(seconds=1),
     ) -> None:
         self.exchange = exchange
-        self._clock, self._instruments, self._source, self._book = clock, instruments, quotes, book
+        self._clock, self._instruments, self._source = clock, instruments, quotes
+        self._book, self._trades = book, trades
         self._rules = rules or FillRules()
         self._work_every, self._worked_at = work_every, None
         self._store = PaperStore(path)
@@ -130,7 +139,7 @@ class PaperBroker:
     def submit(self, request: OrderRequest) -> str:
         """See ``Broker.submit``; what the paper venue refuses, it refuses with Kraken's words."""
         now = self.now()
-        instrument = self._checked(request, now)
+        instrument = accepted(request, self.instruments(), now + self._rules.latency)
         quote = self._source((request.symbol,))[request.symbol]
         arrival = now + self._rules.latency
         with self._store.transaction():
@@ -142,10 +151,13 @@ class PaperBroker:
             once = request.time_in_force == "IOC" or request.kind is OrderKind.MARKET
             if once and order.view.status.resting:
                 self._store.put_order(order.canceled(arrival))
+            elif order.view.status.resting:
+                self._store.put_order(self._queued(order))
         return order.view.order_id
 
     def cancel(self, order_id: str) -> None:
         self._look()
+        self._serve(self.now())
         with self._store.transaction():
             order = self._store.order(order_id)
             if order is not None and order.view.status.resting:
@@ -160,6 +172,7 @@ class PaperBroker:
         limit_price: Decimal | None = None,
     ) -> None:
         self._look()
+        self._serve(self.now())
         quote = self._quote_of(order_id)
         with self._store.transaction():
             order = self._store.order(order_id)
@@ -167,7 +180,7 @@ class PaperBroker:
                 raise TradeRefused(f"EOrder:Unknown order {order_id}", order_id=order_id)
             view = order.view
             instrument = self.instruments()[view.symbol]
-            _require_steps(amount, trigger_price, limit_price, instrument)
+            require_steps(amount, trigger_price, limit_price, instrument)
             changed = replace(
                 order,
                 view=replace(
@@ -181,7 +194,8 @@ class PaperBroker:
                 self._store.put_order(order.canceled(self.now()))
                 return
             self._require_free(changed, quote, instrument, self._held(leaving_out=order_id))
-            self._store.put_order(changed)
+            kept = changed.limit == order.limit and changed.view.amount <= view.amount
+            self._store.put_order(changed if kept else self._queued(changed))
 
     def _quote_of(self, order_id: str) -> Quote:
         order = self._store.order(order_id)
@@ -200,6 +214,7 @@ class PaperBroker:
 
     def advance(self, now: datetime, quotes: Mapping[str, Quote]) -> None:
         """Work through what rests in the quoted symbols, oldest order first."""
+        self._serve(now, quotes)
         waiting = [order for order in self._store.open_orders() if order.view.symbol in quotes]
         due = [order for order in waiting if self._acts_on(order, quotes[order.view.symbol])]
         if not due:
@@ -228,36 +243,59 @@ class PaperBroker:
         if self._worked_at is not None and self._worked_at <= now < self._worked_at + self._work_every:
             return
         self._worked_at = now
-        symbols = sorted({order.view.symbol for order in self._store.open_orders()})
+        symbols = self._symbols_waiting()
         if symbols:
             self.advance(now, self._source(symbols))
 
+    def _symbols_waiting(self) -> list[str]:
+        return sorted({order.view.symbol for order in self._store.open_orders()})
+
+    def _by_trades(self, order: PaperOrder) -> bool:
+        return self._trades is not None and order.view.trigger_price is None
+
+    def _queued(self, order: PaperOrder) -> PaperOrder:
+        """The order at the end of the queue that the book shows now."""
+        if self._book is None or not self._by_trades(order):
+            return order
+        return replace(order, ahead=volume_ahead(order, self._book(order.view.symbol)))
+
+    def _serve(self, now: datetime, symbols: Iterable[str] | None = None) -> None:
+        """Fill resting limits by the public trades since the last look.  Each trade counts once, whichever process sees it."""
+        if self._trades is None:
+            return
+        for symbol in self._symbols_waiting() if symbols is None else symbols:
+            limits = [order for order in self._limits(symbol) if order.view.opened_at < now]
+            if not limits:
+                continue
+            seen = self._store.seen_until(symbol)
+            first = min(order.view.opened_at for order in limits)
+            trades = list(self._trades(symbol, first if seen is None else max(first, seen), now))
+            with self._store.transaction():
+                if self._store.seen_until(symbol) == seen:  # else another process was faster
+                    self._store.set_seen_until(symbol, now)
+                    self._serve_one(symbol, trades)
+
+    def _limits(self, symbol: str) -> list[PaperOrder]:
+        return [one for one in self._store.open_orders() if one.view.symbol == symbol and self._by_trades(one)]
+
+    def _serve_one(self, symbol: str, trades: Iterable[PaperTrade]) -> None:
+        instrument = self.instruments()[symbol]
+        for event in served(self._limits(symbol), trades, instrument, self._rules.volume_share):
+            order = self._store.order(event.order_id)
+            if order is None:
+                continue
+            self._store.put_order(event.applied(order))
+            if event.execution is not None:
+                self._book_fill(order, event.execution, instrument, event.at)
+                self._place_close(order, event.execution.amount, instrument, event.at)
+
     def _acts_on(self, order: PaperOrder, quote: Quote) -> bool:
+        if self._by_trades(order):
+            return False
         if order.rests_untriggered:
             return is_triggered(order, quote)
         instrument = self.instruments()[order.view.symbol]
         return bool(executions(order, quote, None, instrument, self._rules, resting=True))
-
-    def _checked(self, request: OrderRequest, now: datetime) -> Instrument:
-        instrument = self.instruments().get(request.symbol)
-        if instrument is None:
-            raise TradeRefused(f"EQuery:Unknown asset pair {request.symbol}", symbol=request.symbol)
-        if not instrument.tradable:
-            raise TradeRefused(f"EService:Market in {instrument.status} mode", symbol=request.symbol)
-        if request.kind in _NO_TRAILING:
-            raise TradeRefused(f"EGeneral:Invalid arguments:ordertype {request.kind}", symbol=request.symbol)
-        if request.deadline is not None and now + self._rules.latency > request.deadline:
-            raise TradeRefused("EService:Deadline elapsed", symbol=request.symbol, deadline=request.deadline)
-        close = request.close
-        _require_steps(request.amount, request.trigger_price, request.limit_price, instrument)
-        if close is not None:
-            _require_steps(None, close.trigger_price, close.limit_price, instrument)
-        if request.amount < instrument.min_amount:
-            raise TradeRefused("EOrder:Order minimum not met", symbol=request.symbol, minimum=instrument.min_amount)
-        price = request.limit_price or request.trigger_price
-        if price is not None and price * request.amount < instrument.min_cost:
-            raise TradeRefused("EOrder:Cost minimum not met", symbol=request.symbol, minimum=instrument.min_cost)
-        return instrument
 
     def _new_order(self, request: OrderRequest, at: datetime) -> PaperOrder:
         if any(order.view.client_order_id == request.client_order_id for order in self._store.open_orders()):
@@ -320,7 +358,10 @@ class PaperBroker:
         return order
 
     def _book_fill(self, order: PaperOrder, execution: Execution, instrument: Instrument, at: datetime) -> None:
-        fee = fee_of(execution, instrument, self._rules)
+        volume = Decimal(0)
+        if self._rules.by_volume:
+            volume = self._store.volume(instrument.quote, at - VOLUME_WINDOW, at)
+        fee = fee_of(execution, instrument, self._rules, volume)
         totals = self._store.totals()
         sign = 1 if order.view.side is Side.BUY else -1
         with localcontext(MONEY):
@@ -350,29 +391,5 @@ class PaperBroker:
         close = parent.close
         if close is None or amount < instrument.min_amount:
             return
-        view = VenueOrder(
-            order_id=f"PO{self._store.next_number('order'):06d}",
-            client_order_id=None,
-            parent_id=parent.view.order_id,
-            symbol=parent.view.symbol,
-            side=Side.SELL if parent.view.side is Side.BUY else Side.BUY,
-            kind=close.kind,
-            status=OrderStatus.OPEN,
-            amount=amount,
-            filled=Decimal(0),
-            average_price=None,
-            limit_price=close.limit_price,
-            trigger_price=close.trigger_price,
-            opened_at=at,
-        )
-        self._store.put_order(PaperOrder(view, "GTC", None))
-
-
-def _require_steps(
-    amount: Decimal | None, trigger: Decimal | None, limit: Decimal | None, instrument: Instrument
-) -> None:
-    if amount is not None and (amount <= 0 or floor_to_step(amount, instrument.lot_step) != amount):
-        raise TradeRefused(f"EGeneral:Invalid arguments:volume {amount}", symbol=instrument.symbol, amount=amount)
-    for price in (trigger, limit):
-        if price is not None and (price <= 0 or floor_to_step(price, instrument.price_tick) != price):
-            raise TradeRefused(f"EOrder:Tick size check failed: {price}", symbol=instrument.symbol, price=price)
+        order_id = f"PO{self._store.next_number('order'):06d}"
+        self._store.put_order(closing_order(parent, close, order_id, amount, at))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 from kracken_tasks.domain.market import Instrument, Quote
-from kracken_tasks.domain.money import MONEY, price_of, ticks_at_or_above, ticks_at_or_below
+from kracken_tasks.domain.money import MONEY, floor_to_step, price_of, ticks_at_or_above, ticks_at_or_below
 from kracken_tasks.domain.trading import (
     ConditionalClose,
     OrderKind,
@@ -21,6 +21,7 @@ from kracken_tasks.domain.trading import (
     Side,
     VenueOrder,
 )
+from kracken_tasks.execution.paper_fees import FeeSchedule, instrument_fraction
 
 __all__ = [
     "Execution",
@@ -41,15 +42,28 @@ _FEE_PLACES = Decimal(1).scaleb(-8)
 
 @dataclass(frozen=True, slots=True)
 class FillRules:
-    """What a paper fill costs.  ``commission_bps`` None takes the instrument's own maker and taker fees."""
+    """What a paper fill costs, and how much of the market is ours.
+
+    ``commission_bps`` None takes ``fees`` by the account's 30-day volume, and without them the instrument's own maker and taker fees.
+    ``volume_share`` (0 to 1) is what takers get of each level of a book, and resting limits of each trade.
+    """
 
     slippage_bps: float = 5.0
     commission_bps: Decimal | None = None
     latency: timedelta = timedelta(milliseconds=100)
+    fees: FeeSchedule | None = None
+    volume_share: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
         if self.slippage_bps < 0 or self.latency < timedelta(0) or (self.commission_bps or 0) < 0:
             raise ValueError("slippage_bps, commission_bps and latency are not negative")
+        if not 0 < self.volume_share <= 1:
+            raise ValueError(f"volume_share is above 0 and at most 1, not {self.volume_share}")
+
+    @property
+    def by_volume(self) -> bool:
+        """Whether a fee depends on what the account has traded."""
+        return self.commission_bps is None and self.fees is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +85,17 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class PaperOrder:
-    """An order as the paper venue keeps it: the public view and what drives it.  ``cost`` sums price x amount of its fills."""
+    """An order as the paper venue keeps it: the public view and what drives it.  ``cost`` sums price x amount of its fills.
+
+    ``ahead``: base that stands before a resting limit at its price; None where no book was known.
+    """
 
     view: VenueOrder
     time_in_force: str
     close: ConditionalClose | None
     triggered: bool = False
     cost: Decimal = Decimal(0)
+    ahead: Decimal | None = None
 
     @property
     def rests_untriggered(self) -> bool:
@@ -139,18 +157,19 @@ def executions(
     if book is None:
         price = touch_price(side, quote, instrument, rules.slippage_bps)
         return [Execution(limit if limit is not None and _beyond(side, price, limit) else price, wanted, "taker")]
-    return _walk(book.asks if side is Side.BUY else book.bids, side, limit, wanted)
+    levels = book.asks if side is Side.BUY else book.bids
+    ours = [(price, floor_to_step(amount * rules.volume_share, instrument.lot_step)) for price, amount in levels]
+    return _walk(ours, side, limit, wanted)
 
 
-def _walk(
-    levels: tuple[tuple[Decimal, Decimal], ...], side: Side, limit: Decimal | None, wanted: Decimal
-) -> list[Execution]:
+def _walk(levels: list[tuple[Decimal, Decimal]], side: Side, limit: Decimal | None, wanted: Decimal) -> list[Execution]:
     found: list[Execution] = []
     for price, amount in levels:
         if wanted <= 0 or (limit is not None and _beyond(side, price, limit)):
             break
         taken = min(wanted, amount)
-        found.append(Execution(price, taken, "taker"))
+        if taken > 0:
+            found.append(Execution(price, taken, "taker"))
         wanted -= taken
     return found
 
@@ -159,10 +178,15 @@ def _beyond(side: Side, price: Decimal, limit: Decimal) -> bool:
     return price > limit if side is Side.BUY else price < limit
 
 
-def fee_of(execution: Execution, instrument: Instrument, rules: FillRules) -> Decimal:
-    """The fee in quote currency, to 8 decimals."""
+def fee_of(execution: Execution, instrument: Instrument, rules: FillRules, volume: Decimal = Decimal(0)) -> Decimal:
+    """The fee in quote currency, to 8 decimals.  ``volume``: what the account traded in 30 days, in quote currency."""
     with localcontext(MONEY):
-        fraction = _fee_fraction(execution.liquidity, instrument, rules)
+        if rules.commission_bps is not None:
+            fraction = rules.commission_bps / 10_000
+        elif rules.fees is not None:
+            fraction = rules.fees.fraction(execution.liquidity, volume)
+        else:
+            fraction = instrument_fraction(execution.liquidity, instrument)
         return (execution.price * execution.amount * fraction).quantize(_FEE_PLACES)
 
 
@@ -172,10 +196,10 @@ def hold_of(order: PaperOrder, price: Decimal, instrument: Instrument, rules: Fi
         return instrument.base, order.view.remaining
     with localcontext(MONEY):
         worst = order.limit or order.view.trigger_price or price
-        return instrument.quote, order.view.remaining * worst * (1 + _fee_fraction("taker", instrument, rules))
+        return instrument.quote, order.view.remaining * worst * (1 + _dearest(instrument, rules))
 
 
-def _fee_fraction(liquidity: str, instrument: Instrument, rules: FillRules) -> Decimal:
+def _dearest(instrument: Instrument, rules: FillRules) -> Decimal:
     if rules.commission_bps is not None:
         return rules.commission_bps / 10_000
-    return instrument.maker_fee if liquidity == "maker" else instrument.taker_fee
+    return instrument.taker_fee if rules.fees is None else rules.fees.dearest

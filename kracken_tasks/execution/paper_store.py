@@ -126,6 +126,25 @@ class PaperStore:
             found.extend(_fill_from(row[0]) for row in rows)
         return found
 
+    def volume(self, currency: str, after: datetime, until: datetime) -> Decimal:
+        """What fills after ``after`` up to ``until`` cost together, in the markets quoted in ``currency``."""
+        rows = self._db.execute(
+            "SELECT json_extract(body, '$.symbol'), json_extract(body, '$.cost') FROM fills WHERE ts_us > ? AND ts_us <= ?",
+            (_us(after), _us(until)),
+        )
+        return sum((Decimal(cost) for symbol, cost in rows if symbol.endswith(f"/{currency}")), Decimal(0))
+
+    def seen_until(self, symbol: str) -> datetime | None:
+        """Up to when this symbol's public trades have been worked through; None: never."""
+        row = self._db.execute("SELECT value FROM counters WHERE name = ?", (f"trades:{symbol}",)).fetchone()
+        return None if row is None else _moment(int(row[0]))
+
+    def set_seen_until(self, symbol: str, moment: datetime) -> None:
+        self._db.execute(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (f"trades:{symbol}", _us(moment)),
+        )
+
     def add_movement(self, movement: CashMovement) -> None:
         self._db.execute("INSERT INTO movements (ts_us, body) VALUES (?, ?)", (_us(movement.ts), _text(movement)))
 
@@ -164,6 +183,7 @@ def _order_text(order: PaperOrder) -> str:
             "time_in_force": order.time_in_force,
             "triggered": order.triggered,
             "cost": format(order.cost, "f"),
+            "ahead": _plain(order.ahead),
         },
         sort_keys=True,
     )
@@ -204,6 +224,7 @@ def _order_from(text: str) -> PaperOrder:
         ),
         triggered=body["triggered"],
         cost=Decimal(body["cost"]),
+        ahead=_decimal(body.get("ahead")),  # absent in files of earlier versions
     )
 
 
