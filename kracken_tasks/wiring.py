@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from kracken_tasks.backtest.rehearsal import Setting
     from kracken_tasks.exchange.streams import Channel as FeedChannel
     from kracken_tasks.exchange.streams import FeedKey, WebSocketManager
+    from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.desk import ExecutionConfig
     from kracken_tasks.execution.entries import ForecastSource
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.feeds import FeedBoard, Recorder
@@ -43,9 +46,9 @@ if TYPE_CHECKING:
     from kracken_tasks.tax.exports import TaxChoices
 
 __all__ = [
-    "access", "broker", "candle_judge", "channel", "code_version", "contracts_dir", "feed_board", "feeds", "lake", "ledger", "market_now",
-    "rate_budget", "recorder", "registry", "rehearsal", "risk_limits", "series", "stop_rules", "streams", "tax_choices", "tick_deps",
-    "training_config", "venue",
+    "access", "broker", "candle_judge", "channel", "code_version", "contracts_dir", "execution_config", "feed_board", "feeds",
+    "flatten_tools", "lake", "ledger", "market_now", "rate_budget", "recorder", "registry", "rehearsal", "risk_limits", "series",
+    "stop_rules", "streams", "tax_choices", "tick_deps", "training_config", "venue",
 ]  # fmt: skip
 
 _PROJECT = Path(__file__).resolve().parents[1]
@@ -236,16 +239,61 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
     Raises: Misconfigured for settings that do not fit together.
     """
     from kracken_tasks.contracts import row_findings
+    from kracken_tasks.execution.tick_deps import TickDeps
+
+    width, agent = timeframe or settings.trading.timeframe, settings.agents[0]
+    keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
+    return TickDeps(
+        broker=broker(settings),
+        ledger=ledger(settings),
+        wall=clock.WallClock(),
+        holder=_holder(),
+        snapshot=lake(settings).snapshot,
+        series=keys,
+        strategies={symbol: _strategy(settings, agent.strategy) for symbol in keys},
+        row_findings=row_findings,
+        limits=risk_limits(settings),
+        stops=stop_rules(settings),
+        config=execution_config(settings),
+        forecast=_forecast_source(settings),
+        wait_for_bar=_bar_waiter(settings),
+        feed=feed_age(settings, feed_board(settings)),
+        journal=settings.paths.emergency_journal,
+        currency=settings.tax.base_currency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenTools:
+    """What flattening works with: no strategy, no candles, no model."""
+
+    broker: Broker
+    ledger: Ledger
+    holder: str
+    config: ExecutionConfig
+    journal: Path
+
+
+def flatten_tools(settings: Settings) -> FlattenTools:
+    """Broker, ledger and how to send; needs no strategy that can be built."""
+    journal = settings.paths.emergency_journal
+    return FlattenTools(broker(settings), ledger(settings), _holder(), execution_config(settings), journal)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def execution_config(settings: Settings) -> ExecutionConfig:
+    """How orders are sent, looked for and protected."""
     from kracken_tasks.execution.costs import CostModel
     from kracken_tasks.execution.desk import ExecutionConfig
     from kracken_tasks.execution.orders import SendRules
-    from kracken_tasks.execution.tick_deps import TickDeps
 
-    width, trading, agent = timeframe or settings.trading.timeframe, settings.trading, settings.agents[0]
-    keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
+    trading = settings.trading
     paper = settings.profile is Profile.PAPER and settings.paper_trading.simulate_fees
     commission = settings.paper_trading.commission_bps if paper else None
-    config = ExecutionConfig(
+    return ExecutionConfig(
         send=SendRules(
             entry_cap_fraction=trading.price_cap_fraction, deadline=timedelta(seconds=trading.order_deadline_seconds)
         ),
@@ -257,23 +305,6 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         listing_lag=timedelta(seconds=trading.listing_lag_seconds),
         lease_ttl=timedelta(seconds=trading.lease_seconds),
         default_stop_fraction=Decimal(str(settings.risk_management.stop_loss_pct)),
-    )
-    return TickDeps(
-        broker=broker(settings),
-        ledger=ledger(settings),
-        wall=clock.WallClock(),
-        holder=f"{socket.gethostname()}:{os.getpid()}",
-        snapshot=lake(settings).snapshot,
-        series=keys,
-        strategies={symbol: _strategy(settings, agent.strategy) for symbol in keys},
-        row_findings=row_findings,
-        limits=risk_limits(settings),
-        stops=stop_rules(settings),
-        config=config,
-        forecast=_forecast_source(settings),
-        wait_for_bar=_bar_waiter(settings),
-        feed=feed_age(settings, feed_board(settings)),
-        currency=settings.tax.base_currency,
     )
 
 

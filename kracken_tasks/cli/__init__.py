@@ -12,9 +12,10 @@ its own: every command calls a room or the local stack.
 - ``history``   backfill, aggregate
 - ``stream``    stream: venues as they happen
 - ``research``  train, backtest, models
-- ``trading``   tick, release
+- ``trading``   tick, halt, reduce-only, resume, release, flatten
 - ``exports``   export, tax, dump
-- ``explain``   explain
+- ``explain``   explain, replay
+- ``ledger``    ledger backup, restore, verify
 """
 
 from __future__ import annotations

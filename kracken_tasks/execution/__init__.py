@@ -11,6 +11,7 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
 - ``marks``      equity and trading state · ``account`` what is spoken for · ``entries`` opinions to a recorded decision, and its order
 - ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
+- ``trading_state`` a person's halt, reduce-only and resume
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
 
 Nothing is imported here: a caller names the module it needs, and a tick loads neither the model libraries nor the contracts'.

@@ -9,7 +9,8 @@ The lease is taken over if another run holds it: that run's token is stale from 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.market import Quote
@@ -19,6 +20,7 @@ from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.desk import Desk, ExecutionConfig
 from kracken_tasks.execution.exits import Exit, leave, settled
+from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import state_text
 from kracken_tasks.execution.protect import Protection, protect
 from kracken_tasks.execution.reconcile import Reconciled, reconcile
@@ -56,9 +58,11 @@ def flatten(
     holder: str,
     by: str,
     config: ExecutionConfig | None = None,
+    journal: Path | None = None,
 ) -> FlattenReport:
     """Halt the account, cancel what is ours, sell what is held.  Repeating it sells what is left.
 
+    ``journal`` of a direct flatten: adopted first, or what it sold would be sold again.
     Raises: RetryLater if the venue cannot be read.
     """
     config = config or ExecutionConfig()
@@ -68,8 +72,10 @@ def flatten(
         lease = ledger.leases.take_over(lease_name(ledger), holder, config.lease_ttl, wall.now())
     desk = Desk(broker, ledger, wall, lease, f"flatten@{iso(now)}", config)
     try:
+        unread = adopt_or_halt(ledger, journal, broker)
         _halt(ledger, by, desk)
-        return _flatten(desk, reconcile(desk))
+        report = _flatten(desk, reconcile(desk))
+        return replace(report, problems={**report.problems, "journal": unread}) if unread else report
     finally:
         ledger.leases.release(desk.lease)
 

@@ -1,7 +1,7 @@
 """Flatten directly: with the keys alone, when ledger, lake, scheduler and alerts are all down.
 
 In: a broker, a journal file, the money to sell into.  Out: lines in the journal, each on the disk before the step it tells of; later,
-adopted by the ledger as intents.  Never: a step that leaves no trace.
+adopted by the ledger as a halt and intents.  Never: a step that leaves no trace.
 
 Without the ledger nobody knows which coins are ours, so everything the account holds in a listed pair is sold.
 """
@@ -19,14 +19,16 @@ from pathlib import Path
 from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Purpose, Side
+from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Purpose, Side, TradingState
 from kracken_tasks.errors import BadData, KrackenError, TradeRefused
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.marks import state_text, write_state
 from kracken_tasks.execution.orders import SendRules, sell_request
 from kracken_tasks.ledger import Ledger
+from kracken_tasks.risk.state import AccountState, Cause
 
-__all__ = ["DirectReport", "adopt_journal", "flatten_direct"]
+__all__ = ["DirectReport", "adopt_journal", "adopt_or_halt", "flatten_direct"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,21 @@ class DirectReport:
 
 @calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def flatten_direct(
-    broker: Broker, journal: Path, *, account: str, into: str = "USD", rules: SendRules | None = None
+    broker: Broker, journal: Path, *, account: str, by: str, into: str = "USD", rules: SendRules | None = None
 ) -> DirectReport:
     """Cancel every open order of the account and sell every coin that has a pair with ``into``.
 
-    Raises: RetryLater if the venue cannot be read.  What fails for one order or coin is reported and the rest goes on.
+    ``by``: who asks.  The journal's first line halts the account as soon as anybody who has the ledger reads it.
+    Raises: ValueError without a name; RetryLater if the venue cannot be read.
+    What fails for one order or coin is reported and the rest goes on.
     """
     rules = rules or SendRules(market_orders=True)
-    tick_id = f"direct@{iso(broker.now())}"
+    if not by.strip():
+        raise ValueError("flattening needs the name of a person")
+    now = iso(broker.now())
+    tick_id = f"direct@{now}"
+    _drop_torn_line(journal)
+    _write(journal, {"step": "begin", "ts": now, "account": account, "tick_id": tick_id, "by": " ".join(by.split())})
     canceled: list[str] = []
     problems: dict[str, str] = {}
     for order in broker.open_orders():
@@ -106,25 +115,70 @@ def _write(journal: Path, line: Mapping[str, str]) -> None:
         os.fsync(stream.fileno())
 
 
-def adopt_journal(ledger: Ledger, journal: Path) -> int:
-    """Write the journal's intents into the ledger; the next reconcile finds their orders and books the fills.  Twice equals once.
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off a last line that a killed process did not finish: its step never began, and it would spoil the line after it."""
+    if not journal.is_file():
+        return
+    with journal.open("r+b") as stream:
+        content = stream.read()
+        stream.truncate(content.rfind(b"\n") + 1)
 
+
+def adopt_journal(ledger: Ledger, journal: Path) -> int:
+    """Write the journal into the ledger: the account is halted, and the next reconcile finds the orders and books the fills.
+
+    Twice equals once, also after somebody has let the account trade again in between.  A file that is not there is an empty one.
     Returns: how many intents were new.
     Raises: BadData naming file and line for one that cannot be read; a torn last line is a step that never began.
     """
+    if not journal.is_file():
+        return 0
     lines = journal.read_text(encoding="utf-8").split("\n")
     adopted = 0
     with ledger.transaction():
         for number, text in enumerate(lines[:-1], start=1):
             try:
                 line = json.loads(text)
+                begun = _begun(line) if line["step"] == "begin" else None
                 found = _intent(line) if line["step"] == "intent" else None
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, TypeError) as error:
                 raise BadData(f"{journal} line {number}: {error}", file=str(journal), line=number) from error
+            if begun is not None:
+                _halt_once(ledger, *begun)
             if found is not None:
                 key, request, ts = found
                 adopted += ledger.record_intent(key, request, ts=ts, reason="flattened directly").new
     return adopted
+
+
+def adopt_or_halt(ledger: Ledger, journal: Path | None, broker: Broker) -> str:
+    """Adopt the journal, if there is one.  One that cannot be read halts the account all the same: somebody wanted out of everything.
+
+    Returns: what is wrong with the journal; empty if nothing.
+    """
+    if journal is None:
+        return ""
+    try:
+        adopt_journal(ledger, journal)
+    except (BadData, OSError, UnicodeDecodeError) as error:
+        halt = AccountState(
+            TradingState.HALTED, Cause.OPERATOR, f"flattened directly, and the journal is unreadable: {error}"
+        )
+        if ledger.state().state is not TradingState.HALTED:
+            write_state(ledger, ledger.state(), halt, broker.now())
+        return str(error)
+    return ""
+
+
+def _begun(line: Mapping[str, str]) -> tuple[AccountState, datetime]:
+    reason = f"flattened directly by {line['by']} ({line['tick_id']})"
+    return AccountState(TradingState.HALTED, Cause.OPERATOR, reason), parse_utc(line["ts"])
+
+
+def _halt_once(ledger: Ledger, halt: AccountState, ts: datetime) -> None:
+    if any(entry.reason == state_text(halt) for entry in ledger.states()):
+        return  # adopted before; what holds now was decided since
+    write_state(ledger, ledger.state(), halt, ts)
 
 
 def _intent(line: Mapping[str, str]) -> tuple[IntentKey, OrderRequest, datetime]:

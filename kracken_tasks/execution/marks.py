@@ -33,6 +33,7 @@ __all__ = [
     "release",
     "state_text",
     "value_of",
+    "write_state",
 ]
 
 # Money that comes from outside or leaves: neither profit nor loss.  The venue's word may carry a subtype after a slash.
@@ -130,9 +131,7 @@ def _previous(ledger: Ledger, last: EquityEntry | None, limits: RiskLimits) -> U
         last.ts, float(last.equity), float(last.units), float(last.unit_value), float(last.peak), day, day_open
     )
     # Whatever the state has become since: limits are measured from a release on.
-    since_release = any(
-        entry.seq > last.seq and _RELEASED in entry.reason for entry in ledger.states(last.ts - _TWO_DAYS)
-    )
+    since_release = any(entry.seq > last.seq and _is_release(entry) for entry in ledger.states(last.ts - _TWO_DAYS))
     return units.released() if since_release else units
 
 
@@ -174,8 +173,6 @@ def _stated(value: float, places: int) -> Decimal:
 
 def move_state(desk: Desk, fresh: UnitMark, limits: RiskLimits, *, mismatch: str, now: datetime) -> AccountState:
     """Judge the account by its facts and write the state down if it changed, with an alert."""
-    entry = desk.ledger.state()
-    current = account_state(entry)
     facts = AccountFacts(
         day=fresh.day,
         drawdown=fresh.drawdown,
@@ -183,21 +180,26 @@ def move_state(desk: Desk, fresh: UnitMark, limits: RiskLimits, *, mismatch: str
         losing_streak=losing_streak(profits_since_release(desk.ledger)),
         mismatch=mismatch,
     )
-    following = next_state(current, facts, limits)
-    if following != current:
-        _write_state(desk.ledger, entry, following, now)
+    with desk.ledger.transaction():  # a person's halt between reading and writing would be written over
+        entry = desk.ledger.state()
+        current = account_state(entry)
+        following = next_state(current, facts, limits)
+        if following != current:
+            write_state(desk.ledger, entry, following, now)
     return following
 
 
 def release(ledger: Ledger, by: str, *, now: datetime) -> AccountState:
     """Let a named person end a halt or a stop: drawdown, day and streak are measured from here on."""
-    entry = ledger.state()
-    following = released(account_state(entry), by)
-    _write_state(ledger, entry, following, now)
+    with ledger.transaction():
+        entry = ledger.state()
+        following = released(account_state(entry), by)
+        write_state(ledger, entry, following, now)
     return following
 
 
-def _write_state(ledger: Ledger, before: StateEntry, following: AccountState, now: datetime) -> None:
+def write_state(ledger: Ledger, before: StateEntry, following: AccountState, now: datetime) -> None:
+    """Write a state down with its alert, both or neither; one that holds already is not written again."""
     with ledger.transaction():
         written = ledger.set_state(following.state, state_text(following), ts=now)
         if not written.new:
@@ -209,8 +211,13 @@ def _write_state(ledger: Ledger, before: StateEntry, following: AccountState, no
 
 
 def profits_since_release(ledger: Ledger) -> list[float]:
-    since = max((entry.ts for entry in ledger.states() if _RELEASED in entry.reason), default=None)
+    since = max((entry.ts for entry in ledger.states() if _is_release(entry)), default=None)
     return [float(trip.net) for trip in ledger.round_trips() if since is None or trip.closed_at > since]
+
+
+def _is_release(entry: StateEntry) -> bool:
+    # By its beginning and its state: the reason of somebody's halt may speak of a release too.
+    return entry.state is TradingState.NORMAL and account_state(entry).reason.startswith(_RELEASED)
 
 
 def state_text(state: AccountState) -> str:
@@ -226,5 +233,5 @@ def account_state(entry: StateEntry) -> AccountState:
     if colon and name in {cause.value for cause in Cause}:
         return AccountState(entry.state, Cause(name), reason, date.fromisoformat(day) if day else None)
     if entry.state is TradingState.NORMAL:
-        return AccountState()
+        return AccountState(reason=entry.reason)
     return AccountState(entry.state, Cause.OPERATOR, entry.reason)

@@ -24,6 +24,7 @@ from kracken_tasks.execution.account import Account, account_facts
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
 from kracken_tasks.execution.exits import due_exit, leave, settled
+from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state
 from kracken_tasks.execution.protect import merged, protect, raise_plan
 from kracken_tasks.execution.reconcile import Reconciled, check_balances, reconcile
@@ -73,6 +74,9 @@ class _Run:
     def go(self) -> TickReport:
         if self.deps.ledger.tick(self.slot.tick_id) is not None:
             return self.report("repeated")
+        unread = adopt_or_halt(self.deps.ledger, self.deps.journal, self.deps.broker)
+        if unread:
+            self.problems["journal"] = unread
         with self._stage("reconcile"):
             look = self._reconcile()
         try:

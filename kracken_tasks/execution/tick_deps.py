@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
@@ -58,7 +59,8 @@ class TickDeps:
 
     ``series``/``strategies`` by symbol; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
     until the lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of a symbol is at a moment, in
-    seconds and in words, or None where none is recorded; ``rates``: stated worth of other money in ``currency``.
+    seconds and in words, or None where none is recorded; ``journal`` of a direct
+    flatten, adopted before anything else; ``rates``: stated worth of other money in ``currency``.
     """
 
     broker: Broker
@@ -75,6 +77,7 @@ class TickDeps:
     forecast: ForecastSource = _no_forecast
     wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
     feed: Callable[[str, datetime], tuple[float, str] | None] = _no_feed
+    journal: Path | None = None
     currency: str = "USD"
     rates: Mapping[str, Decimal] = field(default_factory=dict)
 

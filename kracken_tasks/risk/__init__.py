@@ -19,7 +19,16 @@ from kracken_tasks.risk.kelly import KellyConfig, KellyEstimate, KellyPositionSi
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
 from kracken_tasks.risk.sizing import SizingInput, lots_from_receipt, size_entry
-from kracken_tasks.risk.state import AccountFacts, AccountState, Cause, losing_streak, next_state, released
+from kracken_tasks.risk.state import (
+    AccountFacts,
+    AccountState,
+    Cause,
+    losing_streak,
+    next_state,
+    ordered,
+    released,
+    resumed,
+)
 from kracken_tasks.risk.stops import (
     ExitName,
     ExitSignal,
@@ -65,9 +74,11 @@ __all__ = [
     "lots_from_receipt",
     "mark_equity",
     "next_state",
+    "ordered",
     "plan_stops",
     "recent_kelly",
     "released",
+    "resumed",
     "size_entry",
     "trailed_stop_ticks",
 ]

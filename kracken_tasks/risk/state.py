@@ -6,6 +6,7 @@ In: the state now, facts, limits.  Out: the next state with its cause and reason
     NORMAL ── losing streak ────────────> REDUCE_ONLY until released
     NORMAL ── daily loss ───────────────> REDUCE_ONLY until the day ends
     any    ── drawdown ─────────────────> HALTED: close everything, until released
+    any    ── a person's word ──────────> REDUCE_ONLY or HALTED until resumed or released; never out of a halt
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.risk.drawdown import reached
 from kracken_tasks.risk.limits import RiskLimits
 
-__all__ = ["AccountFacts", "AccountState", "Cause", "losing_streak", "next_state", "released"]
+__all__ = ["AccountFacts", "AccountState", "Cause", "losing_streak", "next_state", "ordered", "released", "resumed"]
 
 
 class Cause(StrEnum):
@@ -107,6 +108,41 @@ def released(current: AccountState, by: str) -> AccountState:
     if current.state is TradingState.NORMAL:
         return current
     return AccountState(reason=f"released by {by.strip()} from {current.state.value} ({current.cause.value})")
+
+
+def ordered(current: AccountState, wanted: TradingState, by: str, reason: str) -> AccountState:
+    """REDUCE_ONLY or HALTED by a named person; ``current`` itself where the account is halted already: a word loosens nothing.
+
+    Raises: ValueError without a name or a reason, and for NORMAL, which only ``resumed`` and ``released`` lead to.
+    """
+    who, why = _said(by, reason)
+    if wanted is TradingState.NORMAL:
+        raise ValueError("an order stops; resuming and releasing are words of their own")
+    if current.state is TradingState.HALTED:
+        return current
+    return AccountState(wanted, Cause.OPERATOR, f"{wanted.value} by {who}: {why}")
+
+
+def resumed(current: AccountState, before: AccountState, by: str, reason: str) -> AccountState:
+    """What holds once a person's stop is taken back: the state ``before`` it, with its limits measured as they were.
+
+    ``current`` itself unless it is a person's: what a limit stopped is ended by a release or by itself.
+    Raises: ValueError without a name or a reason.
+    """
+    who, why = _said(by, reason)
+    if current.state is TradingState.NORMAL or current.cause is not Cause.OPERATOR:
+        return current
+    note = f"resumed by {who} from {current.state.value}: {why}"
+    if before.state is TradingState.NORMAL:
+        return AccountState(reason=note)
+    return AccountState(before.state, before.cause, f"{before.reason}; {note}", before.day)
+
+
+def _said(by: str, reason: str) -> tuple[str, str]:
+    who, why = " ".join(by.split()), " ".join(reason.split())
+    if not (who and why):
+        raise ValueError("a person's word carries a name and a reason")
+    return who, why
 
 
 def losing_streak(profits: Iterable[float]) -> int:

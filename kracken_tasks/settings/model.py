@@ -268,6 +268,10 @@ class HomePaths:
         return self.home / "paper" / "state.sqlite"
 
     @property
+    def emergency_journal(self) -> Path:
+        return self.home / "emergency" / "flatten.jsonl"
+
+    @property
     def rate_counters(self) -> Path:
         return self.home / "rates" / "counters.sqlite"
 
@@ -376,6 +380,15 @@ class Settings(Group):
         if self.ledger.url is not None:
             return self.ledger.url.get_secret_value()
         return f"sqlite:///{self.paths.ledger_file}"
+
+    def without_databases(self) -> Settings:
+        """The same, with the rate counters in a file under ``home``: for the way out while every database is away."""
+        return self.model_copy(
+            update={
+                "ledger": LedgerSettings.model_validate({}),
+                "rates": self.rates.model_copy(update={"url": None}),
+            }
+        )
 
     def rates_url(self) -> str | None:
         """SQLAlchemy URL of the PostgreSQL that holds the rate counters; None: a file under ``home``."""

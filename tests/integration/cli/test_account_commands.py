@@ -15,7 +15,8 @@ from tests.support.sandbox import REPOSITORY, RunningSandbox, running_sandbox, s
 
 COMMANDS = (
     "up", "demo", "sandbox", "status", "ingest", "import", "candles", "sql", "train", "backtest", "tick", "release", "flatten",
-    "export", "dump", "models", "tax", "explain",
+    "halt", "reduce-only", "resume",
+    "export", "dump", "models", "tax", "explain", "replay",
 )  # fmt: skip
 TRADES = "timestamp,exchange,symbol,side,amount,price,fee_cost,fee_currency,trade_id\n"
 BUY = "2024-01-01T00:00:00Z,kraken,BTC/USD,buy,0.1,30000,3,USD,T1\n"
@@ -74,6 +75,21 @@ def test_explain_leads_from_a_tick_to_the_snapshot_and_its_candle(kracken: Krack
     assert "the ledger knows no 'T0'" in unknown.sentence
 
 
+def test_a_tick_replays_identically_and_on_other_candles_the_bar_is_named(
+    kracken: Kracken, venue: RunningSandbox
+) -> None:
+    kracken("ingest")
+    kracken("tick", "--key", "mine")
+    same = kracken("replay", "command@mine")
+    assert same.code == 0, same.err
+    assert same.out.startswith("BTC/USD: identical, on commit ")
+    other = kracken("replay", "command@mine", "--timeframe", "4h")
+    assert other.code == 1
+    assert "BTC/USD: differs" in other.out
+    assert "  bar: was " in other.out
+    assert "the ledger knows no decision of a tick 'command@yours'" in kracken("replay", "command@yours").sentence
+
+
 def test_flatten_halts_and_only_a_person_releases(kracken: Kracken, venue: RunningSandbox) -> None:
     assert kracken("flatten").code == 2  # no name
     assert "needs the name of a person" in kracken("flatten", "--by", " ").sentence
@@ -83,6 +99,45 @@ def test_flatten_halts_and_only_a_person_releases(kracken: Kracken, venue: Runni
     assert "halted" in kracken("status").out
     assert "now normal" in kracken("release", "--by", "Ada").out
     assert "nothing to release" in kracken("release", "--by", "Ada").out
+
+
+def test_person_halts_reduces_and_resumes_by_name_and_reason(kracken: Kracken, venue: RunningSandbox) -> None:
+    said = ("--by", "Ada", "--reason", "the news")
+    assert kracken("halt", "--by", "Ada").code == 2  # no reason
+    assert "needs a reason" in kracken("halt", "--by", "Ada", "--reason", " ").sentence
+    assert "nothing to resume" in kracken("resume", *said).out
+    assert "now reduce_only" in kracken("reduce-only", *said).out
+    assert "now halted (operator: halted by Ada: the news)" in kracken("halt", *said).out
+    assert "is halted already" in kracken("halt", *said).out
+    stricter = kracken("reduce-only", *said)
+    assert (stricter.code, "stays so" in stricter.out) == (1, True)
+    assert "halted by Ada: the news" in kracken("status").out
+    assert "now normal" in kracken("resume", *said).out
+
+
+def test_halt_does_not_wait_for_a_venue_that_is_away(
+    kracken: Kracken, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRACKEN_SANDBOX__PORT", "1")
+    halted = kracken("halt", "--by", "Ada", "--reason", "the venue is dark")
+    assert halted.code == 0, halted.err
+    assert "now halted" in halted.out
+
+
+def test_flatten_directly_needs_no_ledger_and_the_next_tick_finds_the_account_halted(
+    kracken: Kracken, venue: RunningSandbox, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setenv("KRACKEN_LEDGER__URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+        flat = kracken("flatten", "--by", "Ada", "--direct")
+        assert flat.code == 0, flat.err
+        assert "0 orders canceled" in flat.out
+    journal = home / "emergency" / "flatten.jsonl"
+    assert json.loads(journal.read_text().splitlines()[0])["by"] == "Ada"
+    assert "flattened directly by Ada" in kracken("tick", "--key", "after").out
+    assert "halted" in kracken("status").out
+    assert "now normal" in kracken("resume", "--by", "Ada", "--reason", "over").out
+    assert "normal" in kracken("tick", "--key", "later").out
 
 
 def test_without_a_venue_a_tick_says_who_does_not_answer(
