@@ -16,6 +16,7 @@ from kracken_tasks.cli import (
     history,
     keeping,
     lake,
+    ledger,
     research,
     stack,
     stream,
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (stack, data, lake, keeping, contracts, history, stream, research, trading, exports, explain):
+for part in (stack, data, lake, keeping, contracts, history, stream, research, trading, exports, explain, ledger):
     part.add_to(app)
 
 

@@ -16,10 +16,10 @@ from kracken_tasks.errors import StateUnknown
 from kracken_tasks.ledger.schema import LEASE
 from kracken_tasks.ledger.store import Store
 
-__all__ = ["Lease", "LeaseHeld", "LeaseLost", "Leases"]
+__all__ = ["FREE", "Lease", "LeaseHeld", "LeaseLost", "Leases"]
 
 # The expiry of a lease nobody holds: long past, whatever the wall says.
-_FREE = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+FREE = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class LeaseLost(StateUnknown):
@@ -77,7 +77,7 @@ class Leases:
         """Give it back; a lease that is not the current one is left alone."""
         ours = (LEASE.c.name == lease.name) & (LEASE.c.token == lease.token)
         with self._store.transaction() as connection:
-            connection.execute(update(LEASE).where(ours).values(expires=_FREE))
+            connection.execute(update(LEASE).where(ours).values(expires=FREE))
 
     def still_held(self, lease: Lease, now_wall: datetime) -> bool:
         """Whether this very lease is the current one and has not run out."""
@@ -98,7 +98,7 @@ class Leases:
         """
         with self._store.reading() as connection:
             row = _row(connection, lease.name)
-        if row is None or row.token != lease.token or row.expires == _FREE:
+        if row is None or row.token != lease.token or row.expires == FREE:
             raise _lost(lease, row)
 
 

@@ -5,9 +5,13 @@ In: a database URL, an account and an exchange.  Out: a Ledger.  Never: a ledger
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from kracken_tasks.errors import Misconfigured
+from kracken_tasks.ledger.backup import Backup, read_backup, restore, same_beginning, write_backup
+from kracken_tasks.ledger.checking import Verification, verify
 from kracken_tasks.ledger.lease import Leases
 from kracken_tasks.ledger.opening import open_engine
 from kracken_tasks.ledger.recording import Recording
@@ -43,6 +47,31 @@ class Ledger(Recording):
             raise Misconfigured("a ledger needs an account and an exchange", account=account, exchange=exchange)
         engine = open_engine(url, several_writers=several_writers, busy_seconds=busy_seconds)
         return cls(Store(engine, f"{account}@{exchange}"), account, exchange)
+
+    def verify(self) -> Verification:
+        """Check the whole database, all its books: numbering, guards, references, and that every asset sums to zero."""
+        return verify(self._store)
+
+    def backup(self, path: Path) -> Backup:
+        """Write the whole database to a new file, of one moment, while others may go on writing.
+
+        Raises: Misconfigured if the file exists, RetryLater if the database cannot be read.
+        """
+        return write_backup(self._store, path)
+
+    def restore(self, path: Path, *, ts: datetime) -> Verification:
+        """Fill this empty database from a backup; every account then only reduces until a person releases it.
+
+        ``ts``: market time.  Raises: Misconfigured if there are entries; BadData if the file is not whole; nothing is written then.
+        """
+        return restore(self._store, path, ts=ts)
+
+    def begins_with(self, backup: Path) -> bool:
+        """Whether every entry of a backup file still stands here unchanged.
+
+        Raises: BadData if the file is not whole.
+        """
+        return same_beginning(self._store, read_backup(backup))
 
     @property
     def shown(self) -> str:

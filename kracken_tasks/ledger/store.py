@@ -8,6 +8,7 @@ has seen ``seq`` n has seen everything below it.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import threading
 from collections.abc import Iterator
@@ -55,6 +56,12 @@ class Store:
     def shown(self) -> str:
         """The database's address without a password, for errors and status."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    def of_book(self, book: str) -> Store:
+        """The same database and the same open transaction, seen as another book of it."""
+        other = copy.copy(self)  # shares the engine, the lock and the thread's own transaction
+        other.book = book
+        return other
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -144,6 +151,11 @@ class Store:
         current.connection.execute(insert(spec.table).values(book=self.book, **values))
         current.next_seq += 1
         return cast(E, numbered)
+
+    def number_on(self) -> None:
+        """Go on after rows that came into this transaction by another way than ``append``.  Call inside ``transaction``."""
+        current: _Open = self._local.open
+        current.next_seq = (current.connection.execute(select(func.max(SPINE.c.seq))).scalar() or 0) + 1
 
     def existing(self, entry: E) -> E | None:
         """The entry that stands under the same business key, if any."""
