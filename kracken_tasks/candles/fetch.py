@@ -29,6 +29,7 @@ __all__ = ["Fetched", "fetch"]
 
 # Full answers of 707 to 719 rows are on record where 720 were due (ccxt issue 5682, freqtrade issue 3392).
 _SHORT_OF_FULL: Final = 20
+_QUIET_HEAD: Final = 20
 _MOST_PAGES: Final = 10_000
 
 
@@ -103,8 +104,10 @@ def _reached(plan: Plan, span: Window, rows: pd.DataFrame, full: bool) -> dateti
     if rows.empty:
         return span.end
     first: datetime = rows["ts"].iloc[0].to_pydatetime()
-    # An answer well short of full was not cut by the venue: nobody traded before its first row.
-    if plan.reach is not None and full and len(rows) < plan.reach - _SHORT_OF_FULL:
+    # A few quiet windows at the start of an answer that is well short of full are just that.  More of them might be an answer cut
+    # elsewhere than documented: those are a gap, until trades show that nobody traded.
+    quiet = (first - span.start) // plan.key.timeframe.delta
+    if plan.reach is not None and full and len(rows) < plan.reach - _SHORT_OF_FULL and quiet <= _QUIET_HEAD:
         return span.start
     return max(first, span.start)
 

@@ -19,14 +19,14 @@ import pandas as pd
 from kracken_tasks.candles.aggregate import aggregate, base_for
 from kracken_tasks.candles.fetch import Fetched, fetch
 from kracken_tasks.candles.files import ImportSource, read_all
-from kracken_tasks.candles.frames import traded_only
+from kracken_tasks.candles.frames import empty_candles, traded_only
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.names import FileKind
 from kracken_tasks.candles.sources import Offers, Source, choose_sources, fill_command, trades_reach_back
 from kracken_tasks.candles.spool import MemorySpool
 from kracken_tasks.candles.staging import stage_known
 from kracken_tasks.candles.trade_pages import Patience, read_trades
-from kracken_tasks.candles.windows import UnreachableGap, Window, plan
+from kracken_tasks.candles.windows import GapCause, UnreachableGap, Window, plan
 from kracken_tasks.domain.market import CandleSource, DataKey, Instrument, SeriesKey, TapeKey, Timeframe, key_parts
 from kracken_tasks.domain.refs import CommitRef, StagedBatch, StagedSeries, Verdict
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
@@ -160,6 +160,8 @@ def _rebuilt(
     window = Window(start, end)
     offers = Offers(None, trades_a_day=trades_a_day, most_calls=most_calls, allowed=frozenset({Source.TRADES}))
     [leg] = choose_sources(key, [(start, end)], offers)
+    if leg.source is None and gap.cause is GapCause.LATE_START and _nobody_traded(market, key, window):
+        return stage_known(lake, key, empty_candles(), [(start, end)], CandleSource.TRADES.value), []
     if leg.source is None:
         why = "; ".join(one for one in leg.passed_over if one.startswith(Source.TRADES))
         detail = f"{gap.detail} ({why}): {fill_command(key, window)}" if trades_reach_back(key.exchange) else gap.detail
@@ -172,6 +174,17 @@ def _rebuilt(
         return [], [UnreachableGap(key, window, gap.cause, f"{gap.detail} ({error.message})")]
     frame = candles_from_trades(read.trades, key.timeframe, covered=(start, end), price_decimals=decimals(key.symbol))
     return stage_known(lake, key, frame, [(start, end)], CandleSource.TRADES.value), []
+
+
+def _nobody_traded(market: MarketData, key: SeriesKey, window: Window) -> bool:
+    """Whether the first trade at or after the window's start, one call, lies behind its end: a pair not yet listed then."""
+    if not trades_reach_back(key.exchange):
+        return False
+    try:
+        page, _ = market.trades(key.symbol, None, window.start)
+    except RetryLater:
+        return False
+    return not page.empty and page["ts"].iloc[0] >= pd.Timestamp(window.end)
 
 
 def batch_of(arrived: Iterable[Arrived]) -> StagedBatch:

@@ -22,7 +22,9 @@ class GapCause(StrEnum):
     """Why candles that were asked for are not there."""
 
     BEYOND_REACH = "beyond_reach"  # known before asking: the source gives only its newest N candles
-    LATE_START = "late_start"  # the source's first row is later than asked, and its answer was full
+    LATE_START = (
+        "late_start"  # the source's first row is later than asked, and its answer is full, or begins much later
+    )
     NO_ANSWER = "no_answer"  # the source gave no row at all
 
 

@@ -12,6 +12,7 @@ import pytest
 from kracken_tasks.candles.files import discover
 from kracken_tasks.candles.ingestion import Judge, batch_of, import_sources, ingest, stage_missing
 from kracken_tasks.candles.staging import stage_derived
+from kracken_tasks.candles.windows import GapCause
 from kracken_tasks.contracts import check_batch
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
@@ -165,18 +166,25 @@ def test_a_flat_row_in_a_table_says_that_nobody_traded_though_the_tables_other_h
 
 
 def test_hours_in_which_nobody_traded_are_asked_for_once(lake: Lake) -> None:
-    candles = candles_between(START, END, Timeframe.H1, without=(30, 31))
-    ingest(
-        lake,
-        venue(candles[candles["ts"] < utc(2024, 1, 2, 6)].reset_index(drop=True), utc(2024, 1, 2, 6, 5)),
-        [KEY],
-        judging(lake),
-    )
-    market = venue(candles)
+    candles, traded = candles_between(START, END, Timeframe.H1, without=(30, 31)), trading([START])
+    early = candles[candles["ts"] < utc(2024, 1, 2, 6)].reset_index(drop=True)
+    ingest(lake, CandleVenue(early, traded, now=utc(2024, 1, 2, 6, 5), reach=720), [KEY], judging(lake))
+    market = CandleVenue(candles, traded, now=NOW, reach=720)
     ingest(lake, market, [KEY], judging(lake))
     assert lake.snapshot().unfetched(KEY, START, END) == []
     assert ingest(lake, market, [KEY], judging(lake)) is None
     assert len(market.asked) == 1
+
+
+def test_a_pair_listed_lately_is_told_by_its_first_trade_and_a_cut_answer_by_nothing(lake: Lake) -> None:
+    candles, long_ago = candles_between(START, END, Timeframe.H1), END - 700 * Timeframe.H1.delta
+    listed = CandleVenue(candles, trading([START]), now=NOW, reach=720)
+    assert stage_missing(lake, listed, KEY).gaps == ()
+    cut = CandleVenue(counted(candles, 10_000), trading([long_ago, START]), now=NOW, reach=720)
+    [gap] = stage_missing(lake, cut, KEY).gaps
+    assert gap.cause is GapCause.LATE_START
+    assert gap.window.end == START
+    assert "kracken backfill" in gap.detail
 
 
 def trading(moments: list[datetime]) -> pd.DataFrame:

@@ -63,6 +63,13 @@ def test_a_quiet_start_in_an_answer_that_was_not_cut_is_covered_and_no_gap() -> 
     assert len(told.frame) == 8
 
 
+def test_an_answer_cut_where_no_rule_says_so_is_a_gap_and_no_silence() -> None:
+    candles = candles_between(LAST - 300 * HOUR, LAST + HOUR, Timeframe.H1)
+    told = fetch(CandleVenue(candles, now=NOW, reach=720), everything(LAST - 719 * HOUR, reach=720), NOW)
+    assert [(gap.cause, gap.candles) for gap in told.gaps] == [(GapCause.LATE_START, 419)]
+    assert told.covered == (Window(LAST - 300 * HOUR, LAST),)
+
+
 def test_no_row_at_all_covers_nothing() -> None:
     told = fetch(CandleVenue(now=NOW, reach=720), everything(utc(2026, 1, 10), reach=720), NOW)
     assert (len(told.frame), told.covered) == (0, ())
