@@ -12,7 +12,7 @@ Rooms, in the order the data moves (each is plain Python; ``tasks.py`` in a room
 - ``signals`` opinions · ``strategies`` decisions · ``risk`` sizes and guards · ``execution`` brokers, reconcile, tick
 - ``ledger`` what happened, append-only · ``alerts`` who hears of it
 - ``backtest`` rehearsal on Backtrader · ``analytics`` performance figures and plots
-- ``journal`` the day in words · ``tax`` the year in gains
+- ``journal`` the day in words · ``tax`` the year in gains · ``explain`` where a number came from
 - ``local_stack`` what ``kracken up`` and ``kracken demo`` start and stop · ``cli`` the command
 
 Nothing is imported here, so that each process loads only the rooms it uses.

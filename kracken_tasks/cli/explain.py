@@ -1,4 +1,4 @@
-"""``kracken explain``: where a number came from."""
+"""``kracken explain | replay``: where a number came from, and whether it comes out again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 
 from kracken_tasks import wiring
 from kracken_tasks.cli.values import say
-from kracken_tasks.domain.market import SeriesKey
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.errors import BadData
 from kracken_tasks.settings import load_settings
 
 __all__ = ["add_to"]
@@ -17,6 +18,7 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     app.command("explain")(explain)
+    app.command("replay")(replay)
 
 
 def explain(
@@ -42,3 +44,39 @@ def explain(
         return
     for line in story.lines():
         say(line)
+
+
+def replay(
+    tick: Annotated[str, typer.Argument(metavar="TICK", help="A tick's id, as 'kracken explain' tells it")],
+    timeframe: Annotated[
+        Timeframe | None, typer.Option(help="Candles that its signals looked at; default: trading.timeframe")
+    ] = None,
+) -> None:
+    """Compute a tick's signals and proposals again from the snapshot it saw.  Code 1 where something differs.
+
+    Not computed again: sizes and the guards of entries, whose quotes the ledger does not hold.
+    """
+    from kracken_tasks.explain.replay import replay as again
+
+    settings = load_settings()
+    deps = wiring.tick_deps(settings, timeframe)
+    chain = deps.ledger.chain(tick)
+    entries = [] if chain is None else [entry for entry in chain.decisions if entry.tick_id == tick]
+    if not entries:
+        raise BadData(f"the ledger knows no decision of a tick {tick!r}", tick_id=tick)
+    differing = 0
+    for entry in entries:
+        if entry.symbol not in deps.series:
+            raise BadData(
+                f"{entry.symbol} is not traded by these settings; a replay needs its strategy", symbol=entry.symbol
+            )
+        view = wiring.lake(settings).snapshot(entry.decision.commit_seq)
+        result = again(entry, deps.strategies[entry.symbol], view, deps.series[entry.symbol], deps.limits)
+        say(
+            f"{result.symbol}: {'identical' if result.identical else 'differs'}, on commit {view.seq} {view.content_hash}"
+        )
+        for item in result.differences:
+            say(f"  {item.what}: was {item.was}, is {item.is_now}")
+        differing += not result.identical
+    if differing:
+        raise typer.Exit(1)

@@ -8,6 +8,7 @@ Never: a write, a venue call, a guess: an id the ledger does not know is an erro
 - ``branch``  the tree, as text, terminal lines or JSON
 - ``story``   the chain of an id: tick, decision, intent, orders, fills, position, tax lots
 - ``sources`` what a decision stood on: snapshot and candles
+- ``replay``  a decision's signals and proposal computed again, and what differs
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kracken_tasks.explain.branch import Branch
+    from kracken_tasks.explain.replay import replay
     from kracken_tasks.explain.sources import Sources
     from kracken_tasks.explain.story import explain
 
-__all__ = ["Branch", "Sources", "explain"]
+__all__ = ["Branch", "Sources", "explain", "replay"]
 
-_HOMES = {"Branch": "branch", "Sources": "sources", "explain": "story"}
+_HOMES = {"Branch": "branch", "Sources": "sources", "explain": "story", "replay": "replay"}
 
 
 def __getattr__(name: str) -> Any:
