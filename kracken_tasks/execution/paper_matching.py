@@ -45,7 +45,7 @@ class FillRules:
     """What a paper fill costs, and how much of the market is ours.
 
     ``commission_bps`` None takes ``fees`` by the account's 30-day volume, and without them the instrument's own maker and taker fees.
-    ``volume_share`` (0 to 1) is what takers get of each level of a book, and resting limits of each trade.
+    ``depth_share`` (0 to 1) is what takers get of each level of a book, ``volume_share`` what resting limits get of each trade.
     """
 
     slippage_bps: float = 5.0
@@ -53,12 +53,14 @@ class FillRules:
     latency: timedelta = timedelta(milliseconds=100)
     fees: FeeSchedule | None = None
     volume_share: Decimal = Decimal(1)
+    depth_share: Decimal = Decimal(1)
 
     def __post_init__(self) -> None:
         if self.slippage_bps < 0 or self.latency < timedelta(0) or (self.commission_bps or 0) < 0:
             raise ValueError("slippage_bps, commission_bps and latency are not negative")
-        if not 0 < self.volume_share <= 1:
-            raise ValueError(f"volume_share is above 0 and at most 1, not {self.volume_share}")
+        for name, share in (("volume_share", self.volume_share), ("depth_share", self.depth_share)):
+            if not 0 < share <= 1:
+                raise ValueError(f"{name} is above 0 and at most 1, not {share}")
 
     @property
     def by_volume(self) -> bool:
@@ -158,7 +160,7 @@ def executions(
         price = touch_price(side, quote, instrument, rules.slippage_bps)
         return [Execution(limit if limit is not None and _beyond(side, price, limit) else price, wanted, "taker")]
     levels = book.asks if side is Side.BUY else book.bids
-    ours = [(price, floor_to_step(amount * rules.volume_share, instrument.lot_step)) for price, amount in levels]
+    ours = [(price, floor_to_step(amount * rules.depth_share, instrument.lot_step)) for price, amount in levels]
     return _walk(ours, side, limit, wanted)
 
 

@@ -46,7 +46,7 @@ class World:
         self.broker = PaperBroker(
             exchange="kraken", clock=self.market.now, instruments=self.market.instruments, quotes=self.market.quotes,
             deposit=OPENING, book=self.book, trades=self.between,
-            rules=FillRules(fees=SCHEDULE, volume_share=share, latency=LATENCY),
+            rules=FillRules(fees=SCHEDULE, volume_share=share, depth_share=share, latency=LATENCY),
         )  # fmt: skip
 
     def book(self, symbol: str) -> PaperBook:

@@ -169,7 +169,7 @@ def test_partly_filled_entry_has_a_stop_for_each_part_at_its_moment() -> None:
 
 
 def test_taker_gets_its_share_of_each_level_and_walks_down_the_book() -> None:
-    broker = venue(HandMovedMarket(), None, volume_share=D("0.1"))
+    broker = venue(HandMovedMarket(), None, depth_share=D("0.1"))
     order_id = broker.submit(limit(limit_price=D("50100"), time_in_force="IOC"))
     assert [(fill.price, fill.amount) for fill in broker.orders_with_fills([order_id])[1]] == [
         (D("50010"), D("0.05")),
@@ -213,7 +213,8 @@ def test_schedule_without_a_beginning_or_an_order_is_refused(tiers: tuple[FeeTie
         FeeSchedule(tiers)
 
 
+@pytest.mark.parametrize("name", ["volume_share", "depth_share"])
 @pytest.mark.parametrize("share", ["0", "-0.1", "1.01"])
-def test_share_outside_its_bounds_is_refused(share: str) -> None:
-    with pytest.raises(ValueError, match="volume_share"):
-        FillRules(volume_share=D(share))
+def test_share_outside_its_bounds_is_refused(name: str, share: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        FillRules(**{name: D(share)})  # type: ignore[arg-type]  # the test names the rule
