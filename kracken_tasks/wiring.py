@@ -214,16 +214,28 @@ def risk_limits(settings: Settings) -> RiskLimits:
         max_orders_per_minute=trading.max_orders_per_minute,
         max_daily_turnover=trading.max_daily_turnover,
         price_cap_fraction=trading.price_cap_fraction,
+        reference_volatility=risk.reference_volatility,
+        kelly_min_trades=risk.kelly_min_trades,
+        kelly_window_days=risk.kelly_window_days,
         day_zone=trading.risk_timezone,
     )
 
 
 def stop_rules(settings: Settings) -> StopRules:
-    from kracken_tasks.risk import StopRules
+    from kracken_tasks.risk import StopKind, StopRules
 
     risk = settings.risk_management
     holding = None if risk.max_holding_hours is None else timedelta(hours=risk.max_holding_hours)
-    return StopRules(stop_loss_pct=risk.stop_loss_pct, take_profit_pct=risk.take_profit_pct, max_holding=holding)
+    return StopRules(
+        kind=StopKind(risk.stop_kind),
+        stop_loss_pct=risk.stop_loss_pct,
+        take_profit_pct=risk.take_profit_pct,
+        atr_multiple=risk.atr_multiple,
+        min_stop_pct=risk.min_stop_pct,
+        max_stop_pct=risk.max_stop_pct,
+        trailing_pct=risk.trailing_pct,
+        max_holding=holding,
+    )
 
 
 def tax_choices(settings: Settings) -> TaxChoices:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings.fields import Fraction, Group, Port, Symbol, Zone
+from kracken_tasks.settings.paper import PaperSettings
 from kracken_tasks.settings.venues import ExchangeSettings, RateSettings, SandboxSettings
 
 __all__ = ["AgentSettings", "ExchangeSettings", "HomePaths", "PaperSettings", "Profile", "Settings"]
@@ -88,11 +89,42 @@ class RiskSettings(Group):
     )
     daily_loss_limit: float = Field(0.05, ge=0.001, le=0.5, description="Loss of the day at which entries stop.")
     max_consecutive_losses: int = Field(5, ge=1, le=50, description="Losing trades in a row at which entries stop.")
-    stop_loss_pct: float = Field(0.03, gt=0, lt=0.5, description="Distance of the stop below the entry, as a fraction.")
-    take_profit_pct: float = Field(
-        0.06, gt=0, lt=5, description="Distance of the target above the entry, as a fraction."
+    stop_kind: Literal["fixed", "volatility"] = Field(
+        "fixed", description="Stop at a fixed distance, or at a multiple of the average true range."
     )
-    max_holding_hours: float | None = Field(None, gt=0, description="A position older than this is closed.")
+    stop_loss_pct: float = Field(
+        0.03, ge=0.001, le=0.5, description="Distance of a fixed stop below the entry, as a fraction."
+    )
+    take_profit_pct: float = Field(
+        0.06, ge=0.001, le=10, description="Distance of the target above the entry; a volatility stop keeps its ratio."
+    )
+    atr_multiple: float = Field(3.0, ge=0.1, le=20, description="Average true ranges to a volatility stop.")
+    min_stop_pct: float = Field(
+        0.005, ge=0.001, le=0.5, description="A volatility stop is never nearer, as a fraction."
+    )
+    max_stop_pct: float = Field(
+        0.15, ge=0.001, le=0.5, description="A volatility stop is never farther, as a fraction."
+    )
+    trailing_pct: float | None = Field(
+        None,
+        ge=0.001,
+        le=0.5,
+        description="The stop follows the best bid at this distance; null: it stays.  A backtest refuses it.",
+    )
+    max_holding_hours: float | None = Field(
+        None, gt=0, le=87_600, description="A position older than this is closed; null: no limit."
+    )
+    reference_volatility: float = Field(
+        0.03, ge=0.001, le=1, description="Daily volatility up to which a position is not made smaller."
+    )
+    kelly_min_trades: int = Field(30, ge=1, le=10_000, description="Closed trades before Kelly cuts a position.")
+    kelly_window_days: float = Field(30.0, ge=1, le=3650, description="Older trades than this are forgotten by Kelly.")
+
+    @model_validator(mode="after")
+    def _stops_have_room(self) -> RiskSettings:
+        if self.min_stop_pct > self.max_stop_pct:
+            raise ValueError(f"min_stop_pct {self.min_stop_pct} is above max_stop_pct {self.max_stop_pct}")
+        return self
 
 
 PROMISED_WEIGHTS = {
@@ -150,17 +182,6 @@ class PriceFeedSettings(Group):
         description="A recorded symbol whose feed was not known to be whole for so long is not entered.",
     )
     required: bool = Field(False, description="Whether a symbol without a recorded stream is not entered either.")
-
-
-class PaperSettings(Group):
-    """``paper_trading``: the paper broker's model of a venue."""
-
-    simulate_latency: bool = True
-    simulate_slippage: bool = True
-    simulate_fees: bool = True
-    execution_delay_ms: int = Field(100, ge=0, le=60_000, description="Time between order and arrival.")
-    slippage_bps: Decimal = Field(Decimal(5), ge=0, le=1000, description="Paid beyond the touch, in basis points.")
-    commission_bps: Decimal | None = Field(Decimal(10), ge=0, le=1000, description="Fee; null: the venue's own tier.")
 
 
 class LoggingSettings(Group):

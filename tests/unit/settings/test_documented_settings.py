@@ -12,6 +12,6 @@ def test_the_tables_of_the_documentation_are_those_of_the_models() -> None:
 
 def test_every_table_names_defaults_and_bounds() -> None:
     text = current()
-    assert "| `risk_management.stop_loss_pct` | number above 0 below 0.5 | `0.03` |" in text
+    assert "| `risk_management.stop_loss_pct` | number from 0.001 to 0.5 | `0.03` |" in text
     assert "`BOT_MODE`" in text
     assert "`TELEGRAM_TOKEN`" in text

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kracken_tasks import wiring
 from kracken_tasks.errors import Misconfigured
-from kracken_tasks.risk import limits
+from kracken_tasks.risk import StopKind, StopRules, limits, stops
 from kracken_tasks.settings import load_settings
 
 GROUPS = {
     **dict.fromkeys(
         (
             "max_position_size", "max_risk_per_trade", "correlation_threshold", "max_drawdown_limit", "daily_loss_limit",
-            "max_consecutive_losses",
+            "max_consecutive_losses", "reference_volatility", "kelly_min_trades", "kelly_window_days",
         ),
         "risk_management",
     ),
@@ -40,3 +41,33 @@ def test_the_bounds_of_a_setting_are_the_bounds_of_the_limit(name: str, tmp_path
     for value in (low - 0.01 * max(low, 0.01), high * 1.01 + 1):
         with pytest.raises(Misconfigured, match=name):
             load_settings(tmp_path, env={}, overrides={GROUPS[name]: {name: value}})
+
+
+STOPS = {
+    "stop_loss_pct": "stop_loss_pct", "take_profit_pct": "take_profit_pct", "atr_multiple": "atr_multiple",
+    "min_stop_pct": "min_stop_pct", "max_stop_pct": "max_stop_pct", "trailing_pct": "trailing_pct",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_the_bounds_of_a_stops_setting_are_the_bounds_of_its_rule(name: str, tmp_path: Path) -> None:
+    (low, high), rule = next((bounds[1:], bounds[0]) for bounds in stops._BOUNDS if bounds[0] == STOPS[name])
+    for value in (low, high):
+        room = {"min_stop_pct": 0.001, "max_stop_pct": 0.5} | {name: value}
+        settings = load_settings(tmp_path, env={}, overrides={"risk_management": room})
+        assert getattr(wiring.stop_rules(settings), rule) == value
+    for value in (low / 2, high * 1.01):
+        with pytest.raises(Misconfigured, match=name):
+            load_settings(tmp_path, env={}, overrides={"risk_management": {name: value}})
+
+
+def test_every_kind_of_stop_can_be_set_and_without_a_word_none_has_changed(tmp_path: Path) -> None:
+    assert wiring.stop_rules(load_settings(tmp_path, env={})) == StopRules()
+    set_all = {"stop_kind": "volatility", "trailing_pct": "0.02", "max_holding_hours": "36"}
+    rules = wiring.stop_rules(load_settings(tmp_path, env={}, overrides={"risk_management": set_all}))
+    assert (rules.kind, rules.trailing_pct, rules.max_holding) == (StopKind.VOLATILITY, 0.02, timedelta(hours=36))
+
+
+def test_a_nearest_stop_beyond_the_farthest_is_refused_at_the_door(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"min_stop_pct 0.2 is above max_stop_pct 0.15"):
+        load_settings(tmp_path, env={}, overrides={"risk_management": {"min_stop_pct": 0.2}})
