@@ -6,9 +6,9 @@ nobody asked for, a way to a real market that is not armed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -18,14 +18,19 @@ from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings import ExchangeSettings, PaperSettings, Profile, Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kracken_tasks.domain.market import Instrument
     from kracken_tasks.exchange.access import VenueAccess
     from kracken_tasks.exchange.rates import RateBudget
     from kracken_tasks.exchange.venue import CcxtVenue
     from kracken_tasks.execution.broker import Broker
-    from kracken_tasks.execution.paper_matching import FillRules
+    from kracken_tasks.execution.paper_matching import FillRules, PaperBook
+    from kracken_tasks.execution.paper_tape import PaperTrade
 
 __all__ = ["access", "broker", "enabled", "not_enabled", "rate_budget", "stream_options", "venue"]
+
+_BOOK_DEPTH = 100
 
 
 def enabled(settings: Settings) -> list[str]:
@@ -201,6 +206,7 @@ def broker(settings: Settings) -> Broker:
         _fill_rules(paper),
         fees,
         settings.traded_symbols,
+        (paper.simulate_depth or paper.simulate_queue, paper.simulate_queue),
     )
 
 
@@ -213,14 +219,48 @@ def _paper_broker(
     rules: FillRules,
     fees: CcxtVenue | None,
     symbols: tuple[str, ...],
+    sees: tuple[bool, bool],
 ) -> Broker:
+    """``sees``: whether fills know the venue's order book, and its trades."""
     from kracken_tasks.execution.paper import PaperBroker
 
     path.parent.mkdir(parents=True, exist_ok=True)
     return PaperBroker(
         exchange=exchange, clock=market.now, instruments=_instruments(market, fees, symbols), quotes=market.quotes,
         deposit=dict([deposit]), path=path, rules=rules,
+        book=_book_source(market) if sees[0] else None, trades=_trade_source(market) if sees[1] else None,
     )  # fmt: skip
+
+
+def _book_source(market: CcxtVenue) -> Callable[[str], PaperBook]:
+    from kracken_tasks.execution.paper_matching import PaperBook
+
+    def exact(levels: Iterable[tuple[float, float]]) -> tuple[tuple[Decimal, Decimal], ...]:
+        return tuple((Decimal(str(price)), Decimal(str(amount))) for price, amount in levels)
+
+    def told(symbol: str) -> PaperBook:
+        book = market.order_book(symbol, _BOOK_DEPTH)
+        return PaperBook(exact(book.bids), exact(book.asks))
+
+    return told
+
+
+def _trade_source(market: CcxtVenue) -> Callable[[str, datetime, datetime], list[PaperTrade]]:
+    import pandas as pd
+
+    from kracken_tasks.execution.paper_tape import trades_between
+
+    def told(symbol: str, after: datetime, until: datetime) -> list[PaperTrade]:
+        pages: list[pd.DataFrame] = []
+        cursor: str | None = None
+        while True:
+            page, following = market.trades(symbol, cursor, after if cursor is None else None)
+            pages.append(page)
+            if page.empty or following == cursor or page["ts"].iloc[-1] > until:
+                return trades_between(pd.concat(pages), after, until)
+            cursor = following
+
+    return told
 
 
 def _instruments(
@@ -241,10 +281,14 @@ def _instruments(
 
 
 def _fill_rules(paper: PaperSettings) -> FillRules:
+    from kracken_tasks.execution.paper_fees import FeeSchedule, FeeTier
     from kracken_tasks.execution.paper_matching import FillRules
 
     return FillRules(
         slippage_bps=float(paper.slippage_bps) if paper.simulate_slippage else 0.0,
         commission_bps=paper.commission_bps if paper.simulate_fees else Decimal(0),
         latency=timedelta(milliseconds=paper.execution_delay_ms if paper.simulate_latency else 0),
+        fees=FeeSchedule(tuple(FeeTier(*row) for row in paper.fee_tiers)) if paper.fee_tiers else None,
+        volume_share=paper.volume_share,
+        depth_share=paper.depth_share,
     )

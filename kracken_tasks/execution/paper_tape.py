@@ -13,13 +13,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from kracken_tasks.domain.market import Instrument
 from kracken_tasks.domain.money import floor_to_step
 from kracken_tasks.domain.trading import Side
 from kracken_tasks.execution.paper_matching import Execution, PaperBook, PaperOrder
 
-__all__ = ["PaperTrade", "RestingFill", "served", "volume_ahead"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["PaperTrade", "RestingFill", "served", "trades_between", "volume_ahead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,17 @@ class RestingFill:
         """The order once this has happened to it."""
         moved = replace(order, ahead=self.ahead)
         return moved if self.execution is None else moved.after(self.execution, self.at)
+
+
+def trades_between(frame: pd.DataFrame, after: datetime, until: datetime) -> list[PaperTrade]:
+    """Trades after ``after`` up to ``until``, oldest first, from a tape of the lake or a venue's page.
+
+    Shapes: TRADE_COLUMNS, [N]; a trade that stands twice counts once.
+    """
+    span = frame[(frame["ts"] > after) & (frame["ts"] <= until)]
+    once = span.drop_duplicates(["trade_id", "ts", "price", "volume"]).sort_values("ts", kind="stable")
+    rows = zip(once["ts"], once["price"], once["volume"], strict=True)
+    return [PaperTrade(ts.to_pydatetime(), Decimal(str(price)), Decimal(str(volume))) for ts, price, volume in rows]
 
 
 def volume_ahead(order: PaperOrder, book: PaperBook | None) -> Decimal | None:

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side
 from kracken_tasks.execution.paper import PaperBroker
 from kracken_tasks.execution.paper_fees import FeeSchedule, FeeTier
 from kracken_tasks.execution.paper_matching import FillRules, PaperBook
-from kracken_tasks.execution.paper_tape import PaperTrade
+from kracken_tasks.execution.paper_tape import PaperTrade, trades_between
 from tests.support.market_data import BTC, START, HandMovedMarket
 
 D = Decimal
@@ -218,3 +219,14 @@ def test_schedule_without_a_beginning_or_an_order_is_refused(tiers: tuple[FeeTie
 def test_share_outside_its_bounds_is_refused(name: str, share: str) -> None:
     with pytest.raises(ValueError, match=name):
         FillRules(**{name: D(share)})  # type: ignore[arg-type]  # the test names the rule
+
+
+def test_trade_on_two_pages_counts_once_and_the_one_at_the_last_look_not_again() -> None:
+    rows = [
+        (START + timedelta(seconds=at), 50_000.1, 0.25, name) for at, name in ((0, "a"), (2, "c"), (1, "b"), (3, "d"))
+    ]
+    page = pd.DataFrame(rows, columns=["ts", "price", "volume", "trade_id"])
+    found = trades_between(pd.concat([page, page]), START, START + timedelta(seconds=2))
+    assert [(trade.ts, trade.price, trade.amount) for trade in found] == [
+        (START + timedelta(seconds=at), D("50000.1"), D("0.25")) for at in (1, 2)
+    ]
