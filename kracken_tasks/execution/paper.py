@@ -206,11 +206,14 @@ class PaperBroker:
     def deposit(self, asset: str, amount: Decimal, kind: str = "deposit") -> None:
         """Book money that comes from outside (negative: leaves), as the venue's own ledger would."""
         with self._store.transaction():
-            number = self._store.next_number("movement")
-            total = self._store.totals().get(asset, Decimal(0)) + amount
-            self._store.set_total(asset, total)
-            name = f"PL{number:06d}"
-            self._store.add_movement(CashMovement(name, name, kind, asset, amount, Decimal(0), self.now(), total))
+            self._move(asset, amount, kind)
+
+    def _move(self, asset: str, amount: Decimal, kind: str) -> None:
+        number = self._store.next_number("movement")
+        total = self._store.totals().get(asset, Decimal(0)) + amount
+        self._store.set_total(asset, total)
+        name = f"PL{number:06d}"
+        self._store.add_movement(CashMovement(name, name, kind, asset, amount, Decimal(0), self.now(), total))
 
     def advance(self, now: datetime, quotes: Mapping[str, Quote]) -> None:
         """Work through what rests in the quoted symbols, oldest order first."""
@@ -234,8 +237,12 @@ class PaperBroker:
     def _open_account(self, deposit: Mapping[str, Decimal]) -> None:
         if self._store.totals():
             return
-        for asset, amount in deposit.items():
-            self.deposit(asset, amount)
+        amounts = list(deposit.items())
+        with self._store.transaction():
+            if self._store.totals():
+                return  # another first start was faster
+            for asset, amount in amounts:  # all or none: a start killed between two of them leaves an account unopened
+                self._move(asset, amount, "deposit")
 
     def _look(self) -> None:
         """Advance on fresh quotes, but not more often than ``work_every``: several listings of one look cost one quotes call."""

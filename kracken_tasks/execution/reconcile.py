@@ -133,7 +133,9 @@ def check_balances(desk: Desk, now: datetime) -> tuple[Mapping[str, Balance], tu
     lines = tuple(line for line in desk.ledger.check_balances(venue, tolerance=tolerance) if line.asset not in waiting)
     for line in lines:
         facts = {"venue": plain(line.venue), "ledger": plain(line.ledger), "difference": plain(line.difference)}
-        key = f"balance:{line.asset}:{facts['difference']}"
+        agreed = desk.ledger.agreed_until(line.asset, tolerance.get(line.asset, Decimal(0)))
+        # Told once for as long as it lasts; the same difference after a time of agreement is news.
+        key = f"balance:{line.asset}:{facts['difference']}:{iso(agreed) if agreed else 'always'}"
         draft = AlertDraft(AlertKind.BALANCE_DIFFERENCE, key, {"asset": line.asset} | facts, AlertLevel.CRITICAL)
         desk.ledger.add_alert(draft, ts=now)
     return venue, lines

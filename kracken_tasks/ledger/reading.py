@@ -52,6 +52,7 @@ __all__ = ["Chain", "Reading"]
 E = TypeVar("E")
 
 _START = parse_utc("1970-01-01")
+_NOTHING = Decimal(0)
 _INITIAL = StateEntry(_START, TradingState.NORMAL, "a new ledger")
 
 
@@ -171,6 +172,17 @@ class Reading:
 
     def balances(self, start: datetime | None = None, end: datetime | None = None) -> tuple[BalanceEntry, ...]:
         return self._between(BalanceEntry, EntryKind.BALANCE, start, end)
+
+    def agreed_until(self, asset: str, tolerance: Decimal = _NOTHING) -> datetime | None:
+        """Time of the newest balance check in which the venue's total of ``asset`` was the fold's; None if there is none."""
+        table = self._c(EntryKind.BALANCE)
+        with self._store.reading():
+            whole = self._store.select(BalanceEntry, table.agrees, order_by=table.seq.desc(), limit=1)
+            newer = self._store.select(BalanceEntry, table.seq > whole[0].seq if whole else table.seq > 0)
+        for entry in [*reversed(newer), *whole]:
+            if not any(line.asset == asset and abs(line.difference) > tolerance for line in entry.lines):
+                return entry.ts
+        return None
 
     def equity(self, start: datetime | None = None, end: datetime | None = None) -> tuple[EquityEntry, ...]:
         return self._between(EquityEntry, EntryKind.EQUITY, start, end)
