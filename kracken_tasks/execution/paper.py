@@ -17,15 +17,7 @@ from pathlib import Path
 
 from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import MONEY
-from kracken_tasks.domain.trading import (
-    CashMovement,
-    Fill,
-    OrderKind,
-    OrderRequest,
-    OrderStatus,
-    Side,
-    VenueOrder,
-)
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
 from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.paper_desk import accepted, closing_order, require_steps
 from kracken_tasks.execution.paper_fees import VOLUME_WINDOW
