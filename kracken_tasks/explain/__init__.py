@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kracken_tasks.explain.branch import Branch
-    from kracken_tasks.explain.replay import replay
     from kracken_tasks.explain.sources import Sources
     from kracken_tasks.explain.story import explain
 
-__all__ = ["Branch", "Sources", "explain", "replay"]
+__all__ = ["Branch", "Sources", "explain"]
 
-_HOMES = {"Branch": "branch", "Sources": "sources", "explain": "story", "replay": "replay"}
+_HOMES = {"Branch": "branch", "Sources": "sources", "explain": "story"}
 
 
 def __getattr__(name: str) -> Any:
