@@ -68,14 +68,14 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
     command = get_command(app)
     there = set(getattr(command, "commands", {}))
     text = page.read_text(encoding="utf-8")
-    shown = set(re.findall(r"(?:`|\$ |bin/|^)kracken ([a-z]+)\b", text, flags=re.MULTILINE))
+    shown = set(re.findall(r"(?:`|\$ |bin/|^)kracken ([a-z]+(?:-[a-z]+)*)\b", text, flags=re.MULTILINE))
     assert page.name == "announced.md" or shown - there == set()
 
 
 def test_the_readme_lists_every_command() -> None:
     command = get_command(app)
     listed = set(
-        re.findall(r"^\| `kracken ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+        re.findall(r"^\| `kracken ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     )
     assert listed == set(getattr(command, "commands", {}))
 
