@@ -3,7 +3,7 @@
 In: YAML files under ``config/``, the environment.  Out: one frozen ``Settings``.  Never: a default that turns a guard off.
 
 - ``model``    the settings themselves, grouped by the room they serve · ``venues`` those of venues · ``fields`` what they are made of
-- ``paper``    those of the paper broker
+- ``trading``  those of a tick and its risk · ``paper`` those of the paper broker
 - ``sources``  files and environment into one mapping, and errors that name file, key and what is allowed
 
 Only ``wiring``, doors, ``cli`` and ``local_stack`` read settings; rooms are handed plain values.

@@ -24,6 +24,7 @@ from pydantic import (
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings.fields import Fraction, Group, Port, Symbol, Zone
 from kracken_tasks.settings.paper import PaperSettings
+from kracken_tasks.settings.trading import RiskSettings, TradingSettings
 from kracken_tasks.settings.venues import ExchangeSettings, RateSettings, SandboxSettings
 
 __all__ = ["AgentSettings", "ExchangeSettings", "HomePaths", "PaperSettings", "Profile", "Settings"]
@@ -35,96 +36,6 @@ class Profile(StrEnum):
     SANDBOX = "sandbox"
     PAPER = "paper"
     LIVE = "live"
-
-
-class TradingSettings(Group):
-    """What a trading tick does."""
-
-    account: str = Field(
-        "main", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$", description="Name of the account in the ledger."
-    )
-    timeframe: Timeframe = Field(Timeframe.H1, description="Candles that signals look at.")
-    lease_seconds: float = Field(20.0, ge=2, le=300, description="How long a silent tick keeps others out (wall time).")
-    bar_wait_seconds: float = Field(
-        12.0, ge=0, le=240, description="How long a tick waits for the bar that just closed."
-    )
-    max_bar_age_bars: float = Field(
-        1.0, ge=0.01, le=5, description="Bar lengths after its close at which the newest bar counts as stale."
-    )
-    price_cap_fraction: float = Field(
-        0.005, gt=0, le=0.05, description="A marketable limit pays at most this beyond the touch."
-    )
-    order_deadline_seconds: float = Field(
-        10.0, ge=2, le=60, description="The venue must refuse an order that arrives later."
-    )
-    clock_skew_seconds: float = Field(2.0, ge=0, le=60, description="How far venue and local clocks may differ.")
-    listing_lag_seconds: float = Field(5.0, ge=0, le=60, description="How late an accepted order may show in listings.")
-    max_spread_fraction: float = Field(0.01, ge=0.00001, le=0.05, description="Wider spreads are not entered.")
-    price_collar_fraction: float = Field(
-        0.03, ge=0.0001, le=0.2, description="Farthest a quote may stand from the last close."
-    )
-    max_quote_age_seconds: float = Field(60.0, ge=1, le=600, description="Older quotes are not traded on.")
-    max_order_fraction: Fraction = Field(0.2, ge=0.001, description="Largest single order, as a fraction of equity.")
-    max_open_positions: int = Field(10, ge=1, le=100, description="Positions held at once.")
-    max_total_exposure: Fraction = Field(0.8, ge=0.01, description="All positions together, as a fraction of equity.")
-    max_daily_turnover: float = Field(3.0, ge=0.01, le=100, description="Traded notional a day, in equities.")
-    max_orders_per_minute: int = Field(
-        10, ge=1, le=120, description="More orders than this within a minute are not sent."
-    )
-    risk_timezone: Zone = Field("UTC", description="Zone in which the day of the daily loss begins.")
-
-
-class RiskSettings(Group):
-    """``risk_management`` of kraken_paper_trading.yaml.  Nothing here can be switched off."""
-
-    max_position_size: Fraction = Field(0.10, ge=0.001, description="Largest position, as a fraction of capital.")
-    max_risk_per_trade: float = Field(
-        0.02, ge=0.0001, le=0.1, description="Largest loss at the stop, as a fraction of capital."
-    )
-    correlation_threshold: float = Field(
-        0.7, ge=0, le=0.99, description="Holdings correlated above this share one position's room."
-    )
-    max_drawdown_limit: float = Field(
-        0.15, ge=0.01, le=0.5, description="Fall from the peak at which all is closed and halted."
-    )
-    daily_loss_limit: float = Field(0.05, ge=0.001, le=0.5, description="Loss of the day at which entries stop.")
-    max_consecutive_losses: int = Field(5, ge=1, le=50, description="Losing trades in a row at which entries stop.")
-    stop_kind: Literal["fixed", "volatility"] = Field(
-        "fixed", description="Stop at a fixed distance, or at a multiple of the average true range."
-    )
-    stop_loss_pct: float = Field(
-        0.03, ge=0.001, le=0.5, description="Distance of a fixed stop below the entry, as a fraction."
-    )
-    take_profit_pct: float = Field(
-        0.06, ge=0.001, le=10, description="Distance of the target above the entry; a volatility stop keeps its ratio."
-    )
-    atr_multiple: float = Field(3.0, ge=0.1, le=20, description="Average true ranges to a volatility stop.")
-    min_stop_pct: float = Field(
-        0.005, ge=0.001, le=0.5, description="A volatility stop is never nearer, as a fraction."
-    )
-    max_stop_pct: float = Field(
-        0.15, ge=0.001, le=0.5, description="A volatility stop is never farther, as a fraction."
-    )
-    trailing_pct: float | None = Field(
-        None,
-        ge=0.001,
-        le=0.5,
-        description="The stop follows the best bid at this distance; null: it stays.  A backtest refuses it.",
-    )
-    max_holding_hours: float | None = Field(
-        None, gt=0, le=87_600, description="A position older than this is closed; null: no limit."
-    )
-    reference_volatility: float = Field(
-        0.03, ge=0.001, le=1, description="Daily volatility up to which a position is not made smaller."
-    )
-    kelly_min_trades: int = Field(30, ge=1, le=10_000, description="Closed trades before Kelly cuts a position.")
-    kelly_window_days: float = Field(30.0, ge=1, le=3650, description="Older trades than this are forgotten by Kelly.")
-
-    @model_validator(mode="after")
-    def _stops_have_room(self) -> RiskSettings:
-        if self.min_stop_pct > self.max_stop_pct:
-            raise ValueError(f"min_stop_pct {self.min_stop_pct} is above max_stop_pct {self.max_stop_pct}")
-        return self
 
 
 PROMISED_WEIGHTS = {
