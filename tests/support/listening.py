@@ -19,17 +19,17 @@ PATIENCE = 20.0
 
 
 class Ear:
-    """Listens to one feed and keeps what it heard."""
+    """Listens to a feed, and to those beside it in ``also``, and keeps what it heard."""
 
-    def __init__(self, manager: WebSocketManager, key: FeedKey, **options: Any) -> None:
-        self.manager, self.key = manager, key
+    def __init__(self, manager: WebSocketManager, key: FeedKey, *also: FeedKey, **options: Any) -> None:
+        self.manager, self.key, self.keys = manager, key, [key, *also]
         self.batches: list[Batch] = []
         self.gaps: list[Gap] = []
         self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._listen(**options))
 
     async def _listen(self, **options: Any) -> None:
-        async with aclosing(self.manager.batches([self.key], **options)) as told:  # type: ignore[type-var]
+        async with aclosing(self.manager.batches(self.keys, **options)) as told:  # type: ignore[type-var]
             async for one in told:
                 (self.batches if isinstance(one, Batch) else self.gaps).append(one)  # type: ignore[arg-type]
                 self._changed.set()

@@ -108,7 +108,11 @@ class Pump(ABC):
     # -- its life ------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled.  Raises: Misconfigured for a symbol that the venue does not list, which no waiting mends."""
+        """Until cancelled.
+
+        Raises: Misconfigured for a symbol that the venue does not list, which no waiting mends.  One that was heard before and is taken
+        off the list is trouble of this feed alone: the feeds beside it go on.
+        """
         await self._until_the_clock_runs()
         self._poll_due = monotonic_seconds()
         while not self.around.source.streams(self.key):
@@ -116,9 +120,9 @@ class Pump(ABC):
         while True:
             try:
                 await self._one_session()
-            except Misconfigured:
-                raise
             except KrackenError as error:
+                if isinstance(error, Misconfigured) and not self._counts.items:
+                    raise
                 self._lost(str(error))
             await self.around.source.drop(self.key)
             await self._poll_for(self._backoff.next_pause())
@@ -203,9 +207,9 @@ class Pump(ABC):
         self._poll_due = monotonic_seconds() + self.around.timing.backup_polling_interval
         try:
             missed = await self.catch_up()
-        except Misconfigured:
-            raise
         except KrackenError as error:
+            if isinstance(error, Misconfigured) and not self._counts.items:
+                raise
             self._counts.trouble = str(error)
             if self._session is None or self._session.opened is None:
                 self._set_source(FeedSource.NONE)

@@ -305,6 +305,27 @@ async def test_unlisted_symbol_ends_the_listening_with_a_sentence(venue: Scripte
             await asyncio.wait_for(anext(manager.ticker("FOO/BAR")), PATIENCE)
 
 
+async def test_a_symbol_taken_off_the_list_later_is_trouble_of_its_own_feed_and_no_other() -> None:
+    class Delisting(ScriptedStreams):
+        delisted = False
+
+        async def next_items(self, key: FeedKey) -> Any:
+            if self.delisted and key == TRADES:
+                raise Misconfigured("kraken lists no BTC/USD", symbol=key.symbol)
+            return await super().next_items(key)
+
+    venue = Delisting()
+    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, TRADES, TICKER)
+        await first_trades(ear, venue, 6)
+        venue.delisted = True
+        venue.cut()
+        await ear.until(lambda: "lists no" in ear.status.trouble)
+        heard = [batch for batch in ear.batches if batch.key == TICKER]
+        venue.happen(3)
+        await ear.until(lambda: len([batch for batch in ear.batches if batch.key == TICKER]) > len(heard))
+
+
 async def test_two_listeners_share_one_subscription_and_both_hear_everything(
     venue: ScriptedStreams, manager: WebSocketManager
 ) -> None:
