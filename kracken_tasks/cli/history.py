@@ -17,7 +17,7 @@ from kracken_tasks.cli.values import Format, console, moment, say, show_frame, s
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import Finding
-from kracken_tasks.errors import BadData
+from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.settings import Profile, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def backfill(
     assert since is not None  # --from is required
     venue, store, judge = wiring.venue(settings, exchange), wiring.lake(settings), wiring.candle_judge(settings)
     widths = _timeframes(settings, timeframes)
+    if source is not SourceChoice.ARCHIVE and symbol_ not in venue.instruments():
+        raise Misconfigured(f"{venue.exchange} lists no {symbol_}", venue=venue.exchange, symbol=symbol_)
     files = _archive_files(archive, venue.exchange, symbol_, widths, source)
     pace = _SANDBOX_SECONDS if settings.profile is Profile.SANDBOX else _SECONDS_A_PAGE
     plan = plan_backfill(

@@ -164,12 +164,14 @@ def _snapshot(settings: Settings, at: str | None) -> Snapshot:
 
 
 def _chosen(snapshot: Snapshot, exchange: str | None, symbol_: str | None, what: str | None) -> list[DataKey]:
-    wanted = (exchange, symbol_, what)
-    return [
-        key
-        for key in snapshot.known_keys()
-        if all(w in (None, part) for w, part in zip(wanted, key_parts(key), strict=True))
-    ]
+    """Series and tapes that the options name.  Raises: BadData if they name none: a slip of the pen is no lake without holes."""
+    wanted, known = (exchange, symbol_, what), snapshot.known_keys()
+    chosen = [key for key in known if all(w in (None, part) for w, part in zip(wanted, key_parts(key), strict=True))]
+    if not chosen and any(wanted):
+        asked = " ".join(part for part in wanted if part)
+        told = "; ".join(map(str, known)) or "nothing yet (kracken ingest, kracken import)"
+        raise BadData(f"the lake has nothing of {asked}; it has: {told}", asked=asked)
+    return chosen
 
 
 def _holes(snapshot: Snapshot, key: DataKey, start: datetime | None, end: datetime | None) -> list[Hole]:

@@ -83,6 +83,7 @@ def test_coarser_candles_are_made_of_what_the_lake_holds_and_months_are_shown(kr
         (("backfill", "ADA/USD", "--from", "2025-01-06"), 2, "no 1h candle has closed in between"),
         (("backfill", "ADA/USD", "--from", "2025-01-04", "--timeframes", "7m"), 2, "allowed: 1m, 5m"),
         (("backfill", "ADA/USD", "--from", "yesterday"), 2, "is no date"),
+        (("backfill", "FOO/BAR", "--from", "2025-01-04", "--dry-run"), 2, "kraken lists no FOO/BAR"),
         (("backfill", "ADA/USD", "--from", "2025-01-04", "--source", "archive"), 2, "needs --archive PATH"),
         (("backfill", "ADA/USD", "--from", "2025-01-04", "--exchange", "nowhere"), 2, "is not enabled"),
         (("aggregate", "ADA/USD", "--of", "1h", "--into", "1d"), 1, "the lake holds no candles of kraken ADA/USD 1h"),

@@ -77,6 +77,16 @@ def test_gaps_name_their_cause_and_the_command_that_would_fill_them(kracken: Kra
     assert quiet[-2:] == ["kraken BTC/USD 1h 2023-01-02 10:00 2023-01-02 12:00 2 no trades", "1 holes"]
 
 
+@pytest.mark.parametrize("command", ["coverage", "gaps"])
+@pytest.mark.parametrize("words", [("--timeframe", "7m"), ("--exchange", "nope"), ("--symbol", "BTCUSD")])
+def test_a_series_that_is_not_there_is_no_series_without_holes(
+    kracken: Kracken, command: str, words: tuple[str, str]
+) -> None:
+    said = kracken(command, *words)
+    assert said.code == 1
+    assert f"the lake has nothing of {words[1]}; it has: kraken BTC/USD 1h" in said.err
+
+
 def test_rows_kept_out_and_outages_beyond_the_rows_are_holes_too_and_a_wrong_year_makes_no_others(
     kracken: Kracken, lake: Lake
 ) -> None:
