@@ -25,6 +25,11 @@ class Said:
     err: str
 
     @property
+    def words(self) -> str:
+        """What was said, however the terminal's width broke it into lines."""
+        return " ".join(self.out.split())
+
+    @property
     def sentence(self) -> str:
         """The one line of a refusal."""
         (line,) = self.err.strip().splitlines()

@@ -134,7 +134,7 @@ def test_flatten_directly_needs_no_ledger_and_the_next_tick_finds_the_account_ha
         assert "0 orders canceled" in flat.out
     journal = home / "emergency" / "flatten.jsonl"
     assert json.loads(journal.read_text().splitlines()[0])["by"] == "Ada"
-    assert "flattened directly by Ada" in kracken("tick", "--key", "after").out
+    assert "flattened directly by Ada" in kracken("tick", "--key", "after").words
     assert "halted" in kracken("status").out
     assert "now normal" in kracken("resume", "--by", "Ada", "--reason", "over").out
     assert "normal" in kracken("tick", "--key", "later").out
