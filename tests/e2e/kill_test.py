@@ -234,14 +234,18 @@ def symbol_of(altname: str) -> str:
 
 
 def write_market(folder: Path) -> None:
-    """Minute candles in the form of Kraken's archive, in triangle waves, each symbol a fifth of a wave behind the last."""
+    """Minute candles in the form of Kraken's archive, in triangle waves, each symbol a fifth of a wave behind the last.
+
+    No two have one volume: candles that repeat others word for word are no market, and the contract refuses them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     first = int(MARKET_ENDS.timestamp()) // 60 - DAYS * 1440
     for number, (name, price) in enumerate(WAVES.items()):
         shift = number * WAVE_MINUTES // len(WAVES)
         closes = [price * (1 + WAVE_HEIGHT * triangle(minute + shift)) for minute in range(-1, DAYS * 1440)]
         lines = [
-            f"{(first + minute) * 60},{opens:.6f},{max(opens, closes_at):.6f},{min(opens, closes_at):.6f},{closes_at:.6f},25.0,20\n"
+            f"{(first + minute) * 60},{opens:.6f},{max(opens, closes_at):.6f},{min(opens, closes_at):.6f},{closes_at:.6f},"
+            f"{25 + minute / 100_000:.5f},20\n"
             for minute, (opens, closes_at) in enumerate(pairwise(closes))
         ]
         (folder / f"{name}_1.csv").write_text("".join(lines), encoding="utf-8")
