@@ -3,8 +3,6 @@
 Rooms, in the order the data moves (each is plain Python; ``tasks.py`` in a room is its Prefect door):
 
 - ``domain`` the words · ``errors`` by what to do · ``settings`` every setting once · ``wiring`` settings into adapters
-- ``venue_wiring`` settings into venues, and where orders go · ``feed_wiring`` settings into streams
-- ``trading_wiring`` settings into limits, stops and how orders are sent
 - ``files`` whole files or none
 - ``task_policy`` named Prefect options: what may be retried
 - ``exchange`` the door to venues · ``sandbox`` a local exchange for real ccxt clients

@@ -79,7 +79,7 @@ def fill_history(
     work = Backfill(
         lake,
         venue,
-        wiring.candle_judge(settings),
+        wiring.judge(settings),
         settings.paths.home / "spool",
         decimals=decimals_from(venue.instruments),
     )

@@ -55,7 +55,7 @@ def ingest(
         say("nothing new has closed")
         return
     now = wiring.market_now(settings)
-    verdict = wiring.candle_judge(settings)(batch, now)
+    verdict = wiring.judge(settings)(batch, now)
     commit = store.commit(verdict, known_at=now)
     _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
 
@@ -99,7 +99,7 @@ def import_files(
             progress.update(bars[source.content], completed=rows)
 
         commit, verdict = import_sources(
-            wiring.lake(settings), sources, wiring.candle_judge(settings), now=now, before=until, progress=heard
+            wiring.lake(settings), sources, wiring.judge(settings), now=now, before=until, progress=heard
         )
     for staged in verdict.accepted:
         if staged.first_ts and staged.last_ts:

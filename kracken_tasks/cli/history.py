@@ -79,7 +79,7 @@ def backfill(
 
     settings, since = load_settings(), moment(start)
     assert since is not None  # --from is required
-    venue, store, judge = wiring.venue(settings, exchange), wiring.lake(settings), wiring.candle_judge(settings)
+    venue, store, judge = wiring.venue(settings, exchange), wiring.lake(settings), wiring.judge(settings)
     widths = _timeframes(settings, timeframes)
     if source is not SourceChoice.ARCHIVE and symbol_ not in venue.instruments():
         raise Misconfigured(f"{venue.exchange} lists no {symbol_}", venue=venue.exchange, symbol=symbol_)
@@ -165,7 +165,7 @@ def _store(settings: Settings, key: SeriesKey, width: Timeframe, span: tuple[dat
         say(f"{made}: nothing to make of {key.timeframe.value} that the lake does not hold")
         return
     now = wiring.market_now(settings)
-    commit = store.commit(wiring.candle_judge(settings)(StagedBatch(tuple(staged)), now), known_at=now)
+    commit = store.commit(wiring.judge(settings)(StagedBatch(tuple(staged)), now), known_at=now)
     say(f"{made}: commit {commit.seq}: {commit.rows_added} candles added, {commit.rows_revised} revised")
 
 

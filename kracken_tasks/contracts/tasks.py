@@ -20,7 +20,7 @@ def check_candles(batch: StagedBatch) -> Verdict | None:
     if not batch.series:
         return None
     settings = load_settings()
-    verdict = wiring.candle_judge(settings)(batch, wiring.market_now(settings))
+    verdict = wiring.judge(settings)(batch, wiring.market_now(settings))
     held_against = load_contracts(wiring.contracts_dir(), {dataset_of(one.key) for one in batch.series})
     create_markdown_artifact(
         verdict_text(verdict, held_against.values()),

@@ -36,7 +36,7 @@ def configured(config: Path | None) -> dict[str, VenueAccess]:
 
     Where nothing at all is configured: Kraken's public half.  Raises: Misconfigured for settings that cannot be right.
     """
-    from kracken_tasks import venue_wiring
+    from kracken_tasks.wiring import venues
     from kracken_tasks.settings import load_settings
     from kracken_tasks.settings.sources import anything_configured
 
@@ -45,7 +45,7 @@ def configured(config: Path | None) -> dict[str, VenueAccess]:
         raise Misconfigured(f"no such file or folder: {config}", file=str(config))
     if not anything_configured(folder):
         return brought(["kraken"], None)
-    return dict(venue_wiring.access(load_settings(folder)))
+    return dict(venues.access(load_settings(folder)))
 
 
 def configured_streams(
@@ -55,7 +55,7 @@ def configured_streams(
 
     Where nothing at all is configured: Kraken.  Raises: Misconfigured for settings that cannot be right.
     """
-    from kracken_tasks import venue_wiring
+    from kracken_tasks.wiring import venues
     from kracken_tasks.settings import load_settings
     from kracken_tasks.settings.sources import anything_configured
 
@@ -63,9 +63,9 @@ def configured_streams(
         return ["kraken"], lambda name: cast("CcxtVenue", brought([name], None)[name].market), lambda name: {}
     settings = load_settings(config)
     return (
-        venue_wiring.enabled(settings),
-        lambda name: venue_wiring.venue(settings, name),
-        lambda name: venue_wiring.stream_options(settings, name),
+        venues.enabled(settings),
+        lambda name: venues.venue(settings, name),
+        lambda name: venues.stream_options(settings, name),
     )
 
 

@@ -194,7 +194,7 @@ def _import(stage: _Stage, step: Step) -> None:
     commit, verdict = import_sources(
         wiring.lake(settings),
         discover(stage.plan.data),
-        wiring.candle_judge(settings),
+        wiring.judge(settings),
         now=stage.start,
         before=stage.start,
     )

@@ -40,7 +40,7 @@ class Stepper:
     def fetch(self) -> datetime:
         """Bring the lake up to the market's now."""
         lake, venue = wiring.lake(self.settings), wiring.venue(self.settings)
-        ingest(lake, venue, wiring.series(self.settings, timeframes=[self.width]), wiring.candle_judge(self.settings))
+        ingest(lake, venue, wiring.series(self.settings, timeframes=[self.width]), wiring.judge(self.settings))
         return venue.now()
 
     def ticks(self, steps: int, deployment: str) -> Iterator[TickReport]:

@@ -127,7 +127,7 @@ async def _weather(control: ControlClient, seconds: float, seed: int) -> Counter
 
 async def _keep_ingesting(settings: Settings, keys: Sequence[SeriesKey], stop: asyncio.Event) -> Counter[str]:
     """What the ingest flow does, again and again; RetryLater is what its retries are for."""
-    lake, judge, venue = wiring.lake(settings), wiring.candle_judge(settings), wiring.venue(settings)
+    lake, judge, venue = wiring.lake(settings), wiring.judge(settings), wiring.venue(settings)
     told = Counter[str]()
     while not stop.is_set():
         try:

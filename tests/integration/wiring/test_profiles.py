@@ -30,7 +30,7 @@ def _settings(home: Path, **overrides: Any) -> Settings:
 def _tick(settings: Settings, number: int) -> str:
     keys = wiring.series(settings, timeframes=[Timeframe.H1])
     market = wiring.venue(settings)
-    ingest(wiring.lake(settings), market, keys, wiring.candle_judge(settings))
+    ingest(wiring.lake(settings), market, keys, wiring.judge(settings))
     return run_tick(wiring.tick_deps(settings, Timeframe.H1), TickSlot("test", market.now(), f"t{number}")).result
 
 

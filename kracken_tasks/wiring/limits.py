@@ -1,4 +1,4 @@
-"""Settings into the rules of trading: limits, stops, how orders are sent; the part of ``wiring`` that is all numbers.
+"""Settings into the rules of trading: limits, stops, how orders are sent; all numbers.
 
 In: ``Settings``.  Out: frozen rules.  Never: a venue, a file, a network call.
 """

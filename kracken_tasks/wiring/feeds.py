@@ -1,4 +1,4 @@
-"""Settings into streams and the rules of recording: the part of ``wiring`` that feeds need.
+"""Settings into streams and the rules of recording: what feeds need.
 
 In: ``Settings``.  Out: a ``WebSocketManager``, when to commit, how old a feed is.  Never: a network call that nobody asked for.
 """
@@ -12,14 +12,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings import Settings
-from kracken_tasks.venue_wiring import enabled, stream_options, venue
+from kracken_tasks.wiring.series import series
+from kracken_tasks.wiring.stores import judge, lake, object_store
+from kracken_tasks.wiring.venues import enabled, stream_options, venue
 
 if TYPE_CHECKING:
-    from kracken_tasks.exchange.streams import WebSocketManager
-    from kracken_tasks.feeds import FeedBoard, RecorderRules
+    from kracken_tasks.exchange.streams import Channel as FeedChannel
+    from kracken_tasks.exchange.streams import FeedKey, WebSocketManager
+    from kracken_tasks.feeds import FeedBoard, Recorder, RecorderRules
 
-__all__ = ["feed_age", "holder_name", "recorder_rules", "streams"]
+__all__ = ["feed_age", "feed_board", "feeds", "recorder", "recorder_rules", "streams"]
 
 
 def streams(settings: Settings, exchanges: Sequence[str] | None = None) -> WebSocketManager:
@@ -52,7 +56,7 @@ def recorder_rules(settings: Settings) -> RecorderRules:
     )
 
 
-def holder_name() -> str:
+def _holder_name() -> str:
     """This machine and process, as a recorder signs its pulse."""
     return "r" + re.sub(r"[^A-Za-z0-9_.-]", "-", f"{socket.gethostname()}-{os.getpid()}")
 
@@ -68,3 +72,43 @@ def feed_age(settings: Settings, board: FeedBoard) -> Callable[[str, datetime], 
         return (float("inf"), "no stream of it is recorded, and price_feed.required asks for one") if required else None
 
     return age
+
+
+def feed_board(settings: Settings) -> FeedBoard:
+    """Where recorders tell the pulse of their feeds: beside the lake, in the same store."""
+    from kracken_tasks.feeds.board import FeedBoard
+
+    return FeedBoard(object_store(settings))
+
+
+def recorder(
+    settings: Settings, manager: WebSocketManager, feeds: Sequence[FeedKey], *, record: bool = True
+) -> Recorder:
+    """A recorder of feeds into the lake, by the contract's gate.  Its holder name is this machine and process."""
+    from kracken_tasks.feeds import Recorder
+
+    return Recorder(
+        manager, feeds, lake(settings), judge(settings), feed_board(settings), holder=_holder_name(),
+        rules=recorder_rules(settings), record=record,
+    )  # fmt: skip
+
+
+def feeds(
+    settings: Settings,
+    exchanges: Sequence[str] | None,
+    symbols: Sequence[str] | None,
+    channels: Sequence[FeedChannel],
+    timeframes: Sequence[Timeframe] | None = None,
+) -> list[FeedKey]:
+    """Venues x symbols x channels; candles once for each timeframe.  What is left out comes from the settings.
+
+    Raises: Misconfigured for a venue that is not enabled.
+    """
+    from kracken_tasks.exchange.streams import Channel, FeedKey
+
+    found = []
+    for key in series(settings, exchanges, symbols, timeframes):
+        for channel in channels:
+            width = key.timeframe if channel is Channel.CANDLES else None
+            found.append(FeedKey(key.exchange, key.symbol, channel, width))
+    return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""Settings into venues, the rate budget they share, and where orders go: the half of ``wiring`` that knows sandbox from paper from live.
+"""Settings into venues, the rate budget they share, and where orders go: the place that knows sandbox from paper from live.
 
 In: ``Settings``.  Out: venues to read from, brokers to send to, and both together for the toolkit's adapter.  Never: a network call that
 nobody asked for, a way to a real market that is not armed.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.paper_matching import FillRules, PaperBook
     from kracken_tasks.execution.paper_tape import PaperTrade
 
-__all__ = ["access", "broker", "enabled", "not_enabled", "rate_budget", "stream_options", "venue"]
+__all__ = ["access", "broker", "enabled", "market_now", "not_enabled", "rate_budget", "stream_options", "venue"]
 
 _BOOK_DEPTH = 100
 
@@ -292,3 +292,8 @@ def _fill_rules(paper: PaperSettings) -> FillRules:
         volume_share=paper.volume_share,
         depth_share=paper.depth_share,
     )
+
+
+def market_now(settings: Settings) -> datetime:
+    """Market time: the traded venue's clock."""
+    return venue(settings).now()

@@ -1,0 +1,102 @@
+"""Settings into what a trading tick, and a flatten, work with.
+
+In: ``Settings``.  Out: broker, ledger, strategies, limits together.  Never: a decision.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kracken_tasks.domain import clock
+from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.settings import Settings
+from kracken_tasks.wiring.feeds import feed_age, feed_board
+from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
+from kracken_tasks.wiring.research import forecast_source, strategy
+from kracken_tasks.wiring.stores import lake, ledger
+from kracken_tasks.wiring.venues import broker
+
+if TYPE_CHECKING:
+    from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.desk import ExecutionConfig
+    from kracken_tasks.execution.tick_deps import TickDeps
+    from kracken_tasks.ledger import Ledger
+
+__all__ = ["FlattenTools", "flatten_tools", "tick_deps"]
+
+
+def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
+    """Everything a trading tick works with.
+
+    Raises: Misconfigured for settings that do not fit together.
+    """
+    from kracken_tasks.contracts import row_findings
+    from kracken_tasks.execution.tick_deps import TickDeps
+
+    width, agent = timeframe or settings.trading.timeframe, settings.agents[0]
+    keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
+    return TickDeps(
+        broker=broker(settings),
+        ledger=ledger(settings),
+        wall=clock.WallClock(),
+        holder=_holder(),
+        snapshot=lake(settings).snapshot,
+        series=keys,
+        strategies={symbol: strategy(settings, agent.strategy) for symbol in keys},
+        row_findings=row_findings,
+        limits=risk_limits(settings),
+        stops=stop_rules(settings),
+        config=execution_config(settings),
+        forecast=forecast_source(settings),
+        wait_for_bar=_bar_waiter(settings),
+        feed=feed_age(settings, feed_board(settings)),
+        journal=settings.paths.emergency_journal,
+        currency=settings.tax.base_currency,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenTools:
+    """What flattening works with: no strategy, no candles, no model."""
+
+    broker: Broker
+    ledger: Ledger
+    holder: str
+    config: ExecutionConfig
+    journal: Path
+
+
+def flatten_tools(settings: Settings) -> FlattenTools:
+    """Broker, ledger and how to send; needs no strategy that can be built."""
+    journal = settings.paths.emergency_journal
+    return FlattenTools(broker(settings), ledger(settings), _holder(), execution_config(settings), journal)
+
+
+def _holder() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _bar_waiter(settings: Settings) -> Callable[[Sequence[SeriesKey], datetime], None]:
+    """Wait, within the bound of the settings, until ingest has brought the bar that just closed.
+
+    One ingest run is one commit, so the bar of any series shows that the run for it is through; a series that still lacks it
+    had no trades, or has ended.
+    """
+    store, bound = lake(settings), settings.trading.bar_wait_seconds
+
+    def wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
+        give_up = clock.monotonic_seconds() + bound
+        while clock.monotonic_seconds() < give_up:
+            snapshot = store.snapshot()
+            newest = [snapshot.last_ts(key) for key in keys]
+            if any(ts is not None and ts >= bar_ts for ts in newest):
+                return
+            clock.sleep(0.25)
+
+    return wait
