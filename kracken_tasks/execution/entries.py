@@ -7,7 +7,7 @@ follows, and ``Sent`` where one does.  Never: an entry on a bar that is not ther
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import entry_request
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent, withdraw_intent
 from kracken_tasks.ledger import Plan
-from kracken_tasks.risk.correlation import correlation_cut
+from kracken_tasks.risk.correlation import CorrelationCut, correlation_cut
 from kracken_tasks.risk.guards import EntryContext, freshness
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
@@ -33,7 +33,7 @@ from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
 from kracken_tasks.strategies.proposal import Proposal, Strategy
 
-__all__ = ["Candidate", "Judged", "decide", "enter", "frame_rows"]
+__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
 
 ForecastSource = Callable[[SeriesKey, pd.DataFrame, datetime], ForecastValue | None]
 
@@ -42,11 +42,19 @@ _RISK_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A second source's word on a symbol: its mid price in the same money and who says so, or None and why nobody does."""
+
+    price: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One symbol as it stands before the decision.
 
     ``against``: what row rules or quarantine hold against it; ``feed``: how old its recorded stream is in seconds, and who says so; None
-    where none is recorded.
+    where none is recorded.  ``elsewhere``: a second source's price; ``kill_switch``: who holds it, empty where nobody does.
     """
 
     key: SeriesKey
@@ -57,6 +65,8 @@ class Candidate:
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
     feed: tuple[float, str] | None = None
+    elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
+    kill_switch: str = ""
 
     @property
     def symbol(self) -> str:
@@ -119,8 +129,10 @@ def decide(
     if proposal.action is not Action.BUY:
         return Judged(blank, proposal)
     stops = _stop_plan(candidate, proposal, rules)
-    receipt = _size(desk, candidate, others, account, limits, proposal, stops)
-    context = _context(desk, candidate, others, account, limits, proposal, receipt, now)
+    alike = _alike(desk, candidate, others, account, limits)
+    together = sum(_worth(desk, others, account, symbol) for symbol in alike.cluster)
+    receipt = _size(desk, candidate, others, account, limits, proposal, stops, alike, together)
+    context = _context(desk, candidate, others, account, limits, proposal, receipt, alike, together, now)
     guards = evaluate(ENTRY_POLICY, context)
     blocked = first_block(guards)
     reason = proposal.reason if blocked is None else f"blocked by {blocked.guard}: {blocked.reason}"
@@ -141,6 +153,27 @@ def _stop_plan(candidate: Candidate, proposal: Proposal, rules: StopRules) -> St
     )
 
 
+def _alike(
+    desk: Desk, candidate: Candidate, others: Mapping[str, Candidate], account: Account, limits: RiskLimits
+) -> CorrelationCut:
+    """What is held besides and moves with the candidate; a holding whose candles are not read here counts as alike."""
+    held = {
+        symbol: others[symbol].frame if symbol in others else None
+        for symbol in _open_symbols(desk, account)
+        if symbol != candidate.symbol
+    }
+    return correlation_cut(candidate.frame, held, limits.correlation_threshold)
+
+
+def _worth(desk: Desk, others: Mapping[str, Candidate], account: Account, symbol: str) -> float:
+    """One holding at the bid, or without a quote at its cost, with what an order under way may add to it."""
+    position, outlay, quoted = desk.ledger.positions().get(symbol), account.outlays.get(symbol), others.get(symbol)
+    under_way = 0.0 if outlay is None else outlay.notional
+    if position is None:
+        return under_way
+    return under_way + (float(position.cost) if quoted is None else float(position.amount) * quoted.quote.bid)
+
+
 def _size(
     desk: Desk,
     candidate: Candidate,
@@ -149,13 +182,9 @@ def _size(
     limits: RiskLimits,
     proposal: Proposal,
     stops: StopPlan,
+    alike: CorrelationCut,
+    together: float,
 ) -> SizeReceipt:
-    held = {
-        symbol: others[symbol].frame
-        for symbol in _open_symbols(desk, account)
-        if symbol in others and symbol != candidate.symbol
-    }
-    alike = correlation_cut(candidate.frame, held, limits.correlation_threshold)
     facts = SizingInput(
         instrument=candidate.instrument,
         equity=account.mark.equity,
@@ -163,16 +192,23 @@ def _size(
         price=candidate.quote.ask,
         stop_pct=stops.stop_pct,
         confidence=proposal.confidence,
-        volatility=daily_volatility(
-            candidate.frame["close"].to_numpy(dtype="float64"), candidate.key.timeframe.seconds
-        ),
-        exposure=_exposure(desk, others) + account.outlay,
+        volatility=_volatility(candidate, proposal),
+        exposure=_exposure(desk, others, account),
         correlation_factor=alike.factor,
         correlation_reason=alike.reason,
+        correlations=alike.correlations,
+        cluster=alike.cluster,
+        cluster_exposure=together,
         kelly=account.kelly,
         fee_fraction=desk.config.costs.fee_fraction(candidate.instrument),
     )
     return size_entry(facts, limits)
+
+
+def _volatility(candidate: Candidate, proposal: Proposal) -> float:
+    if proposal.volatility is not None:
+        return proposal.volatility
+    return daily_volatility(candidate.frame["close"].to_numpy(dtype="float64"), candidate.key.timeframe.seconds)
 
 
 def _open_symbols(desk: Desk, account: Account) -> set[str]:
@@ -180,13 +216,9 @@ def _open_symbols(desk: Desk, account: Account) -> set[str]:
     return desk.ledger.positions().keys() | account.outlays.keys()
 
 
-def _exposure(desk: Desk, others: Mapping[str, Candidate]) -> float:
-    """Market value of all positions; one without a quote counts at its cost."""
-    total = 0.0
-    for symbol, position in desk.ledger.positions().items():
-        quoted = others.get(symbol)
-        total += float(position.amount) * quoted.quote.bid if quoted is not None else float(position.cost)
-    return total
+def _exposure(desk: Desk, others: Mapping[str, Candidate], account: Account) -> float:
+    """Market value of everything held and under way."""
+    return sum(_worth(desk, others, account, symbol) for symbol in sorted(_open_symbols(desk, account)))
 
 
 def _context(
@@ -197,13 +229,16 @@ def _context(
     limits: RiskLimits,
     proposal: Proposal,
     receipt: SizeReceipt,
+    alike: CorrelationCut,
+    together: float,
     now: datetime,
 ) -> EntryContext:
-    symbol, frame = candidate.symbol, candidate.frame
+    symbol = candidate.symbol
     held = _open_symbols(desk, account)
     notional = float(receipt.notional)
     fee = desk.config.costs.fee_fraction(candidate.instrument)
     state = desk.ledger.state()
+    reference, source = _second_source(candidate)
     return EntryContext(
         symbol=symbol,
         now=now,
@@ -216,7 +251,9 @@ def _context(
         row_findings=candidate.against,
         venue_status=candidate.instrument.status,
         quote=candidate.quote,
-        reference_price=float(frame["close"].iloc[-1]) if len(frame) else None,
+        reference_price=reference,
+        reference_source=source,
+        kill_switch=candidate.kill_switch,
         confidence=proposal.confidence,
         last_entry_at=account.last_entry_at.get(symbol),
         last_exit_at=account.last_exit_at.get(symbol),
@@ -224,7 +261,9 @@ def _context(
         open_positions=len(held),
         equity=account.mark.equity,
         cash=account.cash(desk, candidate.instrument.quote),
-        exposure=_exposure(desk, others) + account.outlay,
+        exposure=_exposure(desk, others, account),
+        cluster=alike.cluster,
+        cluster_exposure=together,
         drawdown=account.mark.drawdown,
         daily_loss=account.mark.daily_loss,
         losing_streak=account.losing_streak,
@@ -236,6 +275,17 @@ def _context(
         feed_age=None if candidate.feed is None else candidate.feed[0],
         feed_note="" if candidate.feed is None else candidate.feed[1],
     )
+
+
+def _second_source(candidate: Candidate) -> tuple[float | None, str]:
+    """What the ask is held against, and who says so: another venue's quote, else the newest closed candle, else nobody."""
+    elsewhere, frame = candidate.elsewhere, candidate.frame
+    if elsewhere.price is not None:
+        return elsewhere.price, elsewhere.source
+    note = f"; {elsewhere.source}" if elsewhere.source else ""
+    if not len(frame):
+        return None, f"no candle{note}"
+    return float(frame["close"].iloc[-1]), f"last close{note}"
 
 
 def enter(
@@ -276,4 +326,5 @@ def _plan(instrument: Instrument, judged: Judged, stops: StopPlan, rules: StopRu
         trail_fraction=None if rules.trailing_pct is None else Decimal(str(rules.trailing_pct)),
         confidence=judged.decision.confidence,
         strategy=judged.decision.strategy,
+        tags=judged.proposal.tags,
     )

@@ -22,7 +22,8 @@ class Proposal:
     """What a strategy would do with one symbol.
 
     ``confidence`` in [0, 1]; ``bar_ts`` the open time of the newest closed candle it was made from (None: there was none);
-    ``stop_pct`` and ``take_profit_pct`` fractions of price, None: the account's stop rules decide.
+    ``stop_pct`` and ``take_profit_pct`` fractions of price, None: the account's stop rules decide.  ``volatility`` the daily standard
+    deviation of log returns it sizes by, None: measured on the candles.  ``tags`` go with the position into the journal.
     """
 
     symbol: str
@@ -35,6 +36,8 @@ class Proposal:
     values: Mapping[str, float] = field(default_factory=dict)
     stop_pct: float | None = None
     take_profit_pct: float | None = None
+    volatility: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Strategy(Protocol):
