@@ -193,7 +193,11 @@ class ConditionalClose:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """An order as it will be sent.  ``amount`` in base units; ``deadline`` in market time: past it the venue must refuse."""
+    """An order as it will be sent.  ``amount`` in base units; ``deadline`` in market time: past it the venue must refuse.
+
+    A trailing stop names its distance behind the best price: ``trail_percent`` (5 is 5 %), or in quote currency as ``trigger_price``;
+    the ``limit_price`` of a trailing-stop-limit is an offset from the trigger, in quote currency.
+    """
 
     client_order_id: str
     symbol: str
@@ -205,6 +209,7 @@ class OrderRequest:
     time_in_force: str = "GTC"
     close: ConditionalClose | None = None
     deadline: datetime | None = None
+    trail_percent: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

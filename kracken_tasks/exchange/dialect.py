@@ -14,7 +14,7 @@ from typing import Protocol
 import pandas as pd
 
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, VenueOrder
 from kracken_tasks.errors import BadData
 
 __all__ = ["Dialect", "as_documented"]
@@ -25,6 +25,7 @@ class Dialect(Protocol):
 
     ohlc_reaches: Mapping[Timeframe, int | None]
     conditional_close: bool
+    native_kinds: frozenset[OrderKind]
 
     def now(self) -> datetime: ...
     def load_instruments(self, *, refresh: bool) -> dict[str, Instrument]: ...

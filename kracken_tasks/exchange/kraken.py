@@ -19,7 +19,7 @@ import pandas as pd
 from kracken_tasks.domain.clock import to_ms, to_ns
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, Side, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
 from kracken_tasks.errors import BadData, Misconfigured, StateUnknown, TradeRefused
 from kracken_tasks.exchange import kraken_wire as wire
 from kracken_tasks.exchange.client import VenueClient
@@ -48,6 +48,7 @@ class KrakenDialect:
 
     ohlc_reaches: Mapping[Timeframe, int | None] = {frame: OHLC_REACH for frame in Timeframe if frame not in _NO_OHLC}
     conditional_close = True
+    native_kinds = frozenset(OrderKind)
 
     def __init__(self, client: VenueClient) -> None:
         self._client = client

@@ -56,6 +56,7 @@ class UnifiedDialect:
     """See ``Dialect``."""
 
     conditional_close = False
+    native_kinds = frozenset(_PLAIN_KINDS)
 
     def __init__(self, client: VenueClient) -> None:
         self._client = client

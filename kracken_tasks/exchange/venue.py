@@ -19,7 +19,7 @@ import pandas as pd
 
 from kracken_tasks.domain.clock import monotonic_seconds
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, VenueOrder
 from kracken_tasks.errors import Misconfigured, TradeRefused
 from kracken_tasks.exchange.admission import why_not
 from kracken_tasks.exchange.client import VenueClient
@@ -75,6 +75,11 @@ class CcxtVenue:
     def supports_conditional_close(self) -> bool:
         """Whether an order can carry the stop that the venue places when it fills."""
         return self._dialect.conditional_close
+
+    @property
+    def native_kinds(self) -> frozenset[OrderKind]:
+        """The kinds of orders that rest and trigger at the venue itself; others have to be watched from here."""
+        return self._dialect.native_kinds
 
     @property
     def has_key(self) -> bool:

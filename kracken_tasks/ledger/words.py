@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from kracken_tasks.domain.trading import Fill, Purpose
+from kracken_tasks.domain.trading import Fill, OrderKind, Purpose
 
 __all__ = [
     "AlertDraft",
@@ -96,7 +96,10 @@ class AlertKind(StrEnum):
 class Plan:
     """How a position is to end: goes with the entry's intent, so that it is known even if the fill is booked after a crash.
 
-    Prices in quote; ``trail_fraction`` 0.02 trails the stop 2 % under the best price; ``max_holding`` counts from the first fill.
+    Prices in quote; ``trail_fraction`` 0.02 trails the stop 2 % under the best price, ``trail_distance`` by an amount of quote currency;
+    ``max_holding`` counts from the first fill.  ``stop_kind``: what rests at the venue for the position, where it can; ``stop_limit_price``
+    the limit of the limit forms, ``trail_limit_offset`` of a trailing one (below its trigger, in quote currency).  A stop planned at or
+    above the target is a target that was reached: the resting stop is raised to the market and becomes the sale.
     """
 
     stop_price: Decimal | None = None
@@ -106,6 +109,16 @@ class Plan:
     confidence: float = 0.0
     strategy: str = ""
     tags: tuple[str, ...] = ()
+    stop_kind: OrderKind = OrderKind.STOP_LOSS
+    stop_limit_price: Decimal | None = None
+    trail_distance: Decimal | None = None
+    trail_limit_offset: Decimal | None = None
+
+    @property
+    def target_reached(self) -> bool:
+        """Whether the stop was raised to the market because the target was reached."""
+        stop, target = self.stop_price, self.take_profit_price
+        return stop is not None and target is not None and stop >= target
 
 
 @dataclass(frozen=True, slots=True)
