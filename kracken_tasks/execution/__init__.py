@@ -4,7 +4,7 @@ In: a broker, the ledger, a lake snapshot, strategies.  Out: intents, orders, fi
 Never: retries of what may have happened, orders without an intent, positions without a stop, Prefect, settings, threads.
 
 - ``broker``     the protocol a venue's private half satisfies
-- ``orders``     requests in exact steps; the life of an intent · ``costs`` what a trade is expected to cost
+- ``orders``     requests in exact steps · ``lifecycle`` every state of an order, every legal step and its cause · ``costs`` what a trade costs
 - ``paper``      a broker of our own on somebody else's prices (``paper_matching`` fills, ``paper_store`` remembers)
 - ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
 - ``reconcile``  what became of every intent, order and fill; never sends

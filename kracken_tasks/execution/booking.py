@@ -10,14 +10,15 @@ and is asked for again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from kracken_tasks.domain.trading import Fill, OrderStatus, Purpose, VenueOrder
 from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.lifecycle import IllegalTransition, life_of_order, news_of_order
 from kracken_tasks.execution.news import trade_alerts
-from kracken_tasks.ledger import Booking, FillEntry, IntentEntry, IntentResult
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Booking, FillEntry, IntentEntry, IntentResult
 
 __all__ = ["Booked", "Owners", "book"]
 
@@ -27,7 +28,8 @@ class Booked:
     """What one look brought.
 
     ``late``: ids of our orders whose fills the venue owes us; ``foreign_orders``/``foreign_fills``: not ours, reported, never touched;
-    ``accepted``: intents that were open and now have an order.
+    ``accepted``: intents that were open and now have an order; ``illegal``: orders of ours that took a step no order takes, and why that is
+    so: what filled of them is booked, and people are told.
     """
 
     fills: tuple[FillEntry, ...]
@@ -35,6 +37,7 @@ class Booked:
     late: Mapping[str, str]
     foreign_orders: tuple[VenueOrder, ...]
     foreign_fills: tuple[Fill, ...]
+    illegal: Mapping[str, str] = field(default_factory=dict)
 
 
 class Owners:
@@ -87,7 +90,7 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
             [booking for fill in listed if (booking := _booking(owners, fill)) is not None],
             lot_steps={symbol: instrument.lot_step for symbol, instrument in desk.broker.instruments().items()},
         )
-        late = _record_orders(desk, [seen[order_id] for order_id in ours], now)
+        late, illegal = _record_orders(desk, [seen[order_id] for order_id in ours], now)
         for alert in trade_alerts(desk.ledger, entries):
             desk.ledger.add_alert(alert, ts=now)
     return Booked(
@@ -96,6 +99,7 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
         late=late,
         foreign_orders=tuple(order for order_id, order in seen.items() if order_id not in ours),
         foreign_fills=tuple(fill for fill in listed if owners.of(fill.order_id) is None),
+        illegal=illegal,
     )
 
 
@@ -119,12 +123,13 @@ def _booking(owners: Owners, fill: Fill) -> Booking | None:
     return Booking(fill, purpose, intent.client_order_id, reason)
 
 
-def _record_orders(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> dict[str, str]:
-    """Record each order as far as its fills are booked; the ids of those whose fills are still owed, and how much.
+def _record_orders(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> tuple[dict[str, str], dict[str, str]]:
+    """Record each order as far as its fills are booked; the ids of those whose fills are still owed and how much, and of impossible ones.
 
     What is booked is counted from the ledger each time, never added up along the way: a listing may be late, early or repeated.
     """
     late: dict[str, str] = {}
+    illegal: dict[str, str] = {}
     for order in orders:
         known = desk.ledger.order(order.order_id)
         done = sum((entry.amount for entry in desk.ledger.fills_of(order.order_id)), Decimal(0))
@@ -133,5 +138,35 @@ def _record_orders(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> d
         if order.filled > done:
             late[order.order_id] = f"{order.filled - done} of order {order.order_id} filled but not listed yet"
             order = replace(order, status=OrderStatus.OPEN, closed_at=None)
-        desk.ledger.record_order(replace(order, filled=done), ts=now)
-    return late
+        order = replace(order, filled=done)
+        if known is None or (known.status, known.amount, known.filled) != (order.status, order.amount, order.filled):
+            why = _step(desk, order, now)
+            if why:
+                illegal[order.order_id] = why
+        desk.ledger.record_order(order, ts=now)
+    return late, illegal
+
+
+def _step(desk: Desk, order: VenueOrder, now: datetime) -> str:
+    """Why the order cannot have become this; empty if it can.  What is impossible, or odd, is told once."""
+    try:
+        life = life_of_order(desk.ledger, order)
+        step = life.step_for(news_of_order(order))
+        life.after(news_of_order(order))
+    except IllegalTransition as illegal:
+        _tell(desk, order, f"impossible:{order.order_id}:{illegal.fields['state']}", str(illegal), now)
+        return str(illegal)
+    if step.told and step.source is not step.target:
+        detail = f"order {order.order_id} went from {step.source} to {step.target}: {step.why}"
+        _tell(desk, order, f"odd:{order.order_id}:{step.source}", detail, now)
+    return ""
+
+
+def _tell(desk: Desk, order: VenueOrder, key: str, detail: str, now: datetime) -> None:
+    payload = {
+        "summary": f"{order.symbol}: the venue tells of an order what cannot follow what it told before",
+        "detail": detail,
+        "context": desk.tick_id,
+        "what_to_do": "what filled is booked; compare the order with the venue's own page",
+    }
+    desk.ledger.add_alert(AlertDraft(AlertKind.ERROR, key, payload, AlertLevel.CRITICAL), ts=now)

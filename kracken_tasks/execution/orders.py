@@ -1,4 +1,4 @@
-"""Requests and the life of an intent: pure functions from decisions to what is sent, and every legal step an intent may take.
+"""Requests: pure functions from decisions to what is sent.
 
 In: instruments, quotes, whole lots, stop ticks, intent keys.  Out: ``OrderRequest`` values in exact steps.  Never: I/O, sending.
 
@@ -9,11 +9,9 @@ trade later: the venue refuses the order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.money import amount_of, floor_to_step, price_of, ticks_at_or_above, ticks_at_or_below
@@ -27,17 +25,12 @@ from kracken_tasks.domain.trading import (
     VenueOrder,
 )
 from kracken_tasks.errors import TradeRefused
-from kracken_tasks.ledger.entries import IntentResult
 
 __all__ = [
-    "TRANSITIONS",
-    "IntentState",
     "SendRules",
     "accepted_order",
     "below_minimum",
     "entry_request",
-    "intent_state",
-    "next_intent_state",
     "sell_request",
     "stop_request",
 ]
@@ -62,53 +55,6 @@ class SendRules:
         # Kraken takes deadlines of 0.5 s to 60 s ahead (Spot REST, Add Order, read 2026-11).
         if not timedelta(milliseconds=500) <= self.deadline <= timedelta(seconds=60):
             raise ValueError(f"deadline is {self.deadline}; allowed: 0.5 s to 60 s")
-
-
-class IntentState(StrEnum):
-    """Where an intent stands.  PENDING is the only state in which nobody knows whether the order exists."""
-
-    PENDING = "pending"  # committed; sent or not, nobody knows yet
-    ACCEPTED = "accepted"  # the venue named an order id
-    REFUSED = "refused"  # the venue said no: the order does not exist
-    NEVER_ARRIVED = "never_arrived"  # it surely did not arrive in time
-    WITHDRAWN = "withdrawn"  # decided against between writing it down and sending it: never sent
-    FILLED = "filled"  # the order is done and everything filled
-    CANCELED = "canceled"  # the order is done; part of it or nothing filled
-
-
-TRANSITIONS: Mapping[IntentState, frozenset[IntentState]] = {
-    IntentState.PENDING: frozenset(
-        {IntentState.ACCEPTED, IntentState.REFUSED, IntentState.NEVER_ARRIVED, IntentState.WITHDRAWN}
-    ),
-    IntentState.ACCEPTED: frozenset({IntentState.FILLED, IntentState.CANCELED}),
-    IntentState.REFUSED: frozenset(),
-    IntentState.NEVER_ARRIVED: frozenset(),
-    IntentState.WITHDRAWN: frozenset(),
-    IntentState.FILLED: frozenset(),
-    IntentState.CANCELED: frozenset(),
-}
-
-
-def next_intent_state(current: IntentState, to: IntentState) -> IntentState:
-    """Take one step of an intent's life.  Repeating the state it is in is no step and is allowed: the same news may come twice.
-
-    Raises: ValueError for a step that ``TRANSITIONS`` does not list, such as an order coming back from the dead.
-    """
-    if to is not current and to not in TRANSITIONS[current]:
-        allowed = ", ".join(sorted(TRANSITIONS[current])) or "none, it is final"
-        raise ValueError(f"an intent that is {current} cannot become {to}; allowed: {allowed}")
-    return to
-
-
-def intent_state(result: IntentResult | None, order: VenueOrder | None) -> IntentState:
-    """Where an intent stands, from its outcome (None: none written) and its order as last seen."""
-    if result is None or result is IntentResult.UNKNOWN:
-        return IntentState.PENDING
-    if result is not IntentResult.ACCEPTED:
-        return IntentState(result.value)
-    if order is None or order.status.resting:
-        return IntentState.ACCEPTED
-    return IntentState.FILLED if order.remaining <= 0 else IntentState.CANCELED
 
 
 def entry_request(

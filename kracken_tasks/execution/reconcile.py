@@ -88,6 +88,8 @@ def reconcile(desk: Desk) -> Reconciled:
     resolved, unknown = _settle(desk, pending, booked, now)
     unknown |= {order.symbol: f"order {order.order_id} was accepted and is in no listing" for order in missing}
     unknown |= {seen[order_id].symbol: reason for order_id, reason in booked.late.items()}
+    # An order that cannot be, and rests: nobody can tell what it will do, so its symbol is left alone until it is gone.
+    unknown |= {seen[i].symbol: reason for i, reason in booked.illegal.items() if seen[i].status.resting}
     _report_strangers(desk, booked, now)
     desk.unknown = dict(unknown)
     desk.owed = _owed(desk, [*missing, *(seen[order_id] for order_id in booked.late)], now)
@@ -229,6 +231,7 @@ def _with_late_fills(
         late=again.late,
         foreign_orders=booked.foreign_orders,
         foreign_fills=booked.foreign_fills,
+        illegal={**booked.illegal, **again.illegal},
     )
 
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from kracken_tasks.domain.trading import IntentKey, OrderRequest, Purpose, TradingState
 from kracken_tasks.errors import RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.lifecycle import IllegalTransition, OrderState, life_of_intent
 from kracken_tasks.execution.orders import accepted_order
 from kracken_tasks.ledger import FillEntry, IntentResult, Plan
 
@@ -67,8 +68,14 @@ def withdraw_intent(desk: Desk, key: IntentKey, request: OrderRequest, reason: s
 def submit_intent(desk: Desk, key: IntentKey, request: OrderRequest) -> Sent:
     """Send a committed intent once and write the outcome.  The caller looks at the venue afterwards (``desk.touched``).
 
-    Raises: LeaseLost if the lease is gone; nothing was sent, and the new holder's reconcile ends the intent.
+    Raises: LeaseLost if the lease is gone; nothing was sent, and the new holder's reconcile ends the intent.  IllegalTransition if the
+    intent has an outcome already: an order is sent once.
     """
+    life = life_of_intent(desk.ledger, key.client_order_id)
+    if life.state is not OrderState.INTENDED:
+        raise IllegalTransition(
+            f"order {life.name} is {life.state} and is not sent again", order=life.name, state=life.state.value
+        )
     desk.require_lease()
     forbidden = _forbidden(desk, key.purpose)
     if forbidden:

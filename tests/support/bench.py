@@ -19,9 +19,10 @@ from kracken_tasks.domain.clock import FixedClock, utc
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.domain.trading import Action, Opinion
+from kracken_tasks.execution.desk import Desk, ExecutionConfig
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.tick import run_tick
-from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
+from kracken_tasks.execution.tick_deps import TickDeps, TickSlot, lease_name
 from kracken_tasks.ledger import IntentResult, Ledger
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules
@@ -125,6 +126,12 @@ class Bench:
         """Run the current tick, perhaps once more."""
         self.strategy.says = dict(says or {})
         return run_tick(self.deps(**changes), self.slot())
+
+    def desk(self) -> Desk:
+        """The desk of a run of its own, under a lease of its own."""
+        name = lease_name(self.ledger)
+        lease = self.ledger.leases.take_over(name, "bench", ExecutionConfig().lease_ttl, self.wall.now())
+        return Desk(self.venue, self.ledger, self.wall, lease, f"desk@{self.ticks}", ExecutionConfig())
 
     def slot(self) -> TickSlot:
         return TickSlot("bench", self.market.now(), key=str(self.ticks))

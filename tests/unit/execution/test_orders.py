@@ -1,4 +1,4 @@
-"""Requests are in exact steps, capped, with a deadline; an intent takes only the steps that are written down."""
+"""Requests are in exact steps, capped, with a deadline."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from kracken_tasks.domain.trading import IntentKey, OrderKind, Purpose, Side
 from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.costs import CostModel, estimate
 from kracken_tasks.execution.orders import (
-    TRANSITIONS,
-    IntentState,
     SendRules,
     below_minimum,
     entry_request,
-    next_intent_state,
     sell_request,
     stop_request,
 )
@@ -100,17 +97,6 @@ def test_cap_out_of_range_is_refused_with_what_is_allowed(field: str) -> None:
 def test_deadline_outside_what_the_venue_takes_is_refused() -> None:
     with pytest.raises(ValueError, match="60 s"):
         SendRules(deadline=timedelta(minutes=2))
-
-
-def test_final_intents_never_come_back() -> None:
-    for state, following in TRANSITIONS.items():
-        assert next_intent_state(state, state) is state
-        for target in IntentState:
-            if target in following:
-                assert next_intent_state(state, target) is target
-            elif target is not state:
-                with pytest.raises(ValueError, match="cannot become"):
-                    next_intent_state(state, target)
 
 
 def test_costs_are_half_spread_slippage_and_fee() -> None:
