@@ -154,6 +154,7 @@ class _Decider:
             symbol=setting.key.symbol, now=now, limits=setting.limits, state=TradingState.NORMAL, state_reason="",
             unknown_intent="", bar_ts=proposal.bar_ts, bar_seconds=setting.key.timeframe.seconds, row_findings=(),
             venue_status="online", quote=Quote(setting.key.symbol, price, price, price, now), reference_price=price,
+            reference_source="the close that is decided on", kill_switch="", cluster=(), cluster_exposure=0.0,
             confidence=proposal.confidence, last_entry_at=self._last_entry, last_exit_at=self._last_held,
             position_open=False, open_positions=0, equity=setting.cash, cash=setting.cash, exposure=0.0, drawdown=0.0,
             daily_loss=0.0, losing_streak=0, lots=receipt.lots, order_notional=notional,

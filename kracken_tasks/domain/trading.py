@@ -109,12 +109,17 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class SizeCut:
-    """One step of sizing: the notional before and after, in quote currency."""
+    """One step of sizing: the notional before and after, in quote currency.
+
+    ``given``: the figures this step was computed from, by name, so that ``after`` follows from ``before`` and them alone (units as in
+    ``risk.sizing``); empty in receipts of the first version.
+    """
 
     rule: str
     before: float
     after: float
     reason: str
+    given: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

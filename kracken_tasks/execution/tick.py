@@ -245,12 +245,14 @@ class _Run:
         now = self._wait(keys, deps.broker.now())
         view = deps.snapshot()
         self._found = replace(self._found, commit_seq=view.seq)
+        elsewhere = deps.elsewhere([key.symbol for key in keys if key.symbol in self._quotes])
         candidates: dict[str, Candidate] = {}
         for key in keys:
             if key.symbol not in self._quotes:
                 continue  # the problem has been told
             with self._guarding(key.symbol):
-                candidates[key.symbol] = self._candidate(view, key, now)
+                found = self._candidate(view, key, now)
+                candidates[key.symbol] = replace(found, elsewhere=elsewhere.get(key.symbol, found.elsewhere))
         account = self._account(now)
         for symbol, candidate in candidates.items():
             with self._guarding(symbol):
@@ -306,6 +308,7 @@ class _Run:
     ) -> bool:
         """Decide one symbol, write it down, act on it; True if an order went out."""
         deps = self.deps
+        candidate = replace(candidate, kill_switch=deps.kill_switch())  # now, not when the stage began
         judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
         decision = judged.decision
         written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now)

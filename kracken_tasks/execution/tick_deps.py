@@ -19,7 +19,7 @@ from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.desk import ExecutionConfig
-from kracken_tasks.execution.entries import ForecastSource
+from kracken_tasks.execution.entries import Elsewhere, ForecastSource
 from kracken_tasks.ledger import Ledger
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules
@@ -49,6 +49,14 @@ def _no_feed(symbol: str, now: datetime) -> None:
     return None
 
 
+def _nobody_else(symbols: Sequence[str]) -> Mapping[str, Elsewhere]:
+    return {}
+
+
+def _nobody_holds_it() -> str:
+    return ""
+
+
 def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
     return None
 
@@ -59,8 +67,9 @@ class TickDeps:
 
     ``series``/``strategies`` by symbol; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
     until the lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of a symbol is at a moment, in
-    seconds and in words, or None where none is recorded; ``journal`` of a direct
-    flatten, adopted before anything else; ``rates``: stated worth of other money in ``currency``.
+    seconds and in words, or None where none is recorded; ``elsewhere`` a second source's prices, or why there are none (it never raises);
+    ``kill_switch`` who holds it and why, read anew for every decision, empty where nobody does; ``journal`` of a direct flatten,
+    adopted before anything else; ``rates``: stated worth of other money in ``currency``.
     """
 
     broker: Broker
@@ -77,6 +86,8 @@ class TickDeps:
     forecast: ForecastSource = _no_forecast
     wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
     feed: Callable[[str, datetime], tuple[float, str] | None] = _no_feed
+    elsewhere: Callable[[Sequence[str]], Mapping[str, Elsewhere]] = _nobody_else
+    kill_switch: Callable[[], str] = _nobody_holds_it
     journal: Path | None = None
     currency: str = "USD"
     rates: Mapping[str, Decimal] = field(default_factory=dict)

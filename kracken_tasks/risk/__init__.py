@@ -18,7 +18,7 @@ from kracken_tasks.risk.guards import EntryContext
 from kracken_tasks.risk.kelly import KellyConfig, KellyEstimate, KellyPositionSizer, kelly_estimate, recent_kelly
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
-from kracken_tasks.risk.sizing import SizingInput, lots_from_receipt, size_entry
+from kracken_tasks.risk.sizing import SizingInput, computed_again, size_entry
 from kracken_tasks.risk.state import (
     AccountFacts,
     AccountState,
@@ -61,6 +61,7 @@ __all__ = [
     "StopRules",
     "UnitMark",
     "atr_fraction",
+    "computed_again",
     "correlation_cut",
     "daily_volatility",
     "day_of",
@@ -71,7 +72,6 @@ __all__ = [
     "first_block",
     "kelly_estimate",
     "losing_streak",
-    "lots_from_receipt",
     "mark_equity",
     "next_state",
     "ordered",

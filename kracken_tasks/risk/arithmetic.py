@@ -11,6 +11,7 @@ import math
 
 __all__ = [
     "STEP_TOLERANCE",
+    "cap_amount",
     "cap_cash",
     "cap_kelly",
     "cap_risk",
@@ -90,6 +91,13 @@ def scale_correlation(notional: float, factor: float) -> float:
 def cap_room(notional: float, equity: float, max_total_exposure: float, exposure: float) -> float:
     """Never more than the room left under the total exposure cap."""
     cap = equity * max_total_exposure - exposure
+    if cap >= notional:
+        return notional
+    return cap if cap > 0.0 else 0.0
+
+
+def cap_amount(notional: float, cap: float) -> float:
+    """Never more than ``cap``."""
     if cap >= notional:
         return notional
     return cap if cap > 0.0 else 0.0

@@ -1,7 +1,7 @@
 """How alike a candidate is to what is already held.
 
-In: candle frames of the candidate and of the holdings.  Out: a factor in [0, 1] with its reason.  Never: a factor above one for a hedge;
-a long-only book has none.
+In: candle frames of the candidate and of the holdings.  Out: a factor in [0, 1] with its reason, and the holdings that move with the
+candidate.  Never: a factor above one for a hedge; a long-only book has none.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ HALF: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CorrelationCut:
-    """``factor`` to multiply a size by; ``correlations`` the figure per held symbol."""
+    """``factor`` to multiply a size by; ``correlations`` the figure per held symbol; ``cluster`` the held symbols that move with the
+    candidate, also by way of another holding."""
 
     factor: float
     correlations: Mapping[str, float]
     reason: str
+    cluster: tuple[str, ...] = ()
 
     @property
     def highest(self) -> float:
@@ -38,13 +40,13 @@ class CorrelationCut:
 
 
 def correlation_cut(
-    frame: pd.DataFrame, held: Mapping[str, pd.DataFrame], threshold: float, *, bars: int = 168
+    frame: pd.DataFrame | None, held: Mapping[str, pd.DataFrame | None], threshold: float, *, bars: int = 168
 ) -> CorrelationCut:
     """Cut a candidate's size for each holding it moves with.
 
-    ``frame`` and each of ``held`` are candle frames (columns ts, close); of each pair the last ``bars`` shared candles are compared.
-    A correlation r above ``threshold`` multiplies the factor by 1 - HALF x (r - threshold) / (1 - threshold): full likeness halves
-    the size, and every further alike holding halves it again.  A correlation nobody can tell counts as ASSUMED.
+    ``frame`` and each of ``held`` are candle frames (columns ts, close), None where there is none; of each pair the last ``bars`` shared
+    candles are compared.  A correlation r above ``threshold`` multiplies the factor by 1 - HALF x (r - threshold) / (1 - threshold): full
+    likeness halves the size, and every further alike holding halves it again.  A correlation nobody can tell counts as ASSUMED.
     """
     known = {symbol: _correlation(frame, other, bars) for symbol, other in sorted(held.items())}
     figures = {symbol: ASSUMED if figure is None else figure for symbol, figure in known.items()}
@@ -54,10 +56,27 @@ def correlation_cut(
             factor *= 1.0 - HALF * (figure - threshold) / (1.0 - threshold)
             words.append(f"{symbol} {figure:.2f}{' assumed' if known[symbol] is None else ''}")
     reason = f"moves with {', '.join(words)}: factor {factor:.3f}" if words else f"no holding above {threshold:.2f}"
-    return CorrelationCut(factor, figures, reason)
+    return CorrelationCut(factor, figures, reason, _cluster(figures, held, threshold, bars))
 
 
-def _correlation(frame: pd.DataFrame, other: pd.DataFrame, bars: int) -> float | None:
+def _cluster(
+    figures: Mapping[str, float], held: Mapping[str, pd.DataFrame | None], threshold: float, bars: int
+) -> tuple[str, ...]:
+    """Holdings reached from the candidate over correlations above ``threshold``, one after the other."""
+    reached = [symbol for symbol, figure in figures.items() if figure > threshold]
+    for near in reached:  # grows while it is walked
+        for symbol in figures:
+            if symbol in reached:
+                continue
+            figure = _correlation(held[near], held[symbol], bars)
+            if (ASSUMED if figure is None else figure) > threshold:
+                reached.append(symbol)
+    return tuple(sorted(reached))
+
+
+def _correlation(frame: pd.DataFrame | None, other: pd.DataFrame | None, bars: int) -> float | None:
+    if frame is None or other is None:
+        return None
     ours, theirs = frame.iloc[-bars:], other.iloc[-bars:]
     _, left, right = np.intersect1d(_stamps(ours), _stamps(theirs), assume_unique=True, return_indices=True)
     if len(left) <= LEAST_SHARED:

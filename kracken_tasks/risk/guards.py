@@ -20,6 +20,7 @@ __all__ = [
     "EntryContext",
     "Guard",
     "cash_enough",
+    "cluster_cap",
     "confidence_reached",
     "cooldown",
     "daily_loss",
@@ -29,11 +30,13 @@ __all__ = [
     "exposure_cap",
     "feed_live",
     "freshness",
+    "kill_switch",
     "largest_order",
     "no_unknown_intent",
     "one_position",
     "order_rate",
     "position_cap",
+    "position_size",
     "price_collar",
     "quote_fresh",
     "rows_clean",
@@ -52,7 +55,9 @@ class EntryContext:
     Time: ``bar_ts`` is the open time of the newest closed candle seen (or of the end of known coverage), ``now`` market time.
     Units: equity, cash, exposure, order_notional, turnover_today in quote currency; drawdown and daily_loss fractions of equity.
     ``row_findings``: what the row rules or the quarantine hold against this symbol; empty is clean.  ``reference_price``: a second
-    source for the price collar (last close, other venue); None blocks.  ``order_cost``: cash the order may take, cap and fee included.
+    source for the price collar, named by ``reference_source`` (another venue, else the last close); None blocks.  ``kill_switch``: who
+    holds it and why, empty where nobody does.  ``cluster_exposure``: market value of ``cluster``, the holdings that move with this symbol.
+    ``order_cost``: cash the order may take, cap and fee included.
     ``feed_age``: seconds since the stream of this symbol was known to be whole, None where none is recorded; ``feed_note`` who says so.
     """
 
@@ -68,6 +73,8 @@ class EntryContext:
     venue_status: str
     quote: Quote
     reference_price: float | None
+    reference_source: str
+    kill_switch: str
     confidence: float
     last_entry_at: datetime | None
     last_exit_at: datetime | None
@@ -76,6 +83,8 @@ class EntryContext:
     equity: float
     cash: float
     exposure: float
+    cluster: tuple[str, ...]
+    cluster_exposure: float
     drawdown: float
     daily_loss: float
     losing_streak: int
@@ -89,6 +98,11 @@ class EntryContext:
 
 
 Guard = Callable[[EntryContext], GuardOutcome]
+
+
+def kill_switch(context: EntryContext) -> GuardOutcome:
+    """Nobody holds the kill switch: neither the file, nor the setting."""
+    return _outcome("kill_switch", not context.kill_switch, context.kill_switch or "nobody holds it")
 
 
 def trading_state(context: EntryContext) -> GuardOutcome:
@@ -156,12 +170,13 @@ def price_collar(context: EntryContext) -> GuardOutcome:
     """The ask is where a second source says the price is."""
     reference, allowed = context.reference_price, context.limits.price_collar_fraction
     if reference is None or not reference > 0.0:
-        return _outcome("price_collar", False, "no second source for the price")
+        why = f": {context.reference_source}" if context.reference_source else ""
+        return _outcome("price_collar", False, f"no second source for the price{why}")
     off = abs(context.quote.ask / reference - 1.0)
     return _outcome(
         "price_collar",
         off <= allowed,
-        f"ask {context.quote.ask:g} is {_pct(off)} from {reference:g}, allowed {_pct(allowed)}",
+        f"ask {context.quote.ask:g} is {_pct(off)} from {reference:g} ({context.reference_source}), allowed {_pct(allowed)}",
     )
 
 
@@ -182,6 +197,10 @@ def cooldown(context: EntryContext) -> GuardOutcome:
         return _outcome("cooldown", True, "no trade on this symbol before")
     minutes = (context.now - max(moments)).total_seconds() / 60.0
     allowed = context.limits.cooldown_minutes
+    if allowed == 0.0:
+        return _outcome(
+            "cooldown", minutes >= 0.0, f"{minutes:.1f} min since the last trade; cooldown_minutes is 0, none is kept"
+        )
     return _outcome("cooldown", minutes >= allowed, f"{minutes:.1f} min since the last trade, at least {allowed:g} min")
 
 
@@ -198,6 +217,13 @@ def position_cap(context: EntryContext) -> GuardOutcome:
     """Not more positions than allowed."""
     most = context.limits.max_open_positions
     return _outcome("position_cap", context.open_positions < most, f"{context.open_positions} open, at most {most}")
+
+
+def position_size(context: EntryContext) -> GuardOutcome:
+    """No single position beyond its share of equity, whatever sizing said."""
+    # There is no position yet (see ``one_position``): what is ordered is what it will be.
+    most = context.limits.max_position_size * context.equity
+    return _within("position_size", context.order_notional, most, "position")
 
 
 def drawdown_limit(context: EntryContext) -> GuardOutcome:
@@ -235,6 +261,15 @@ def exposure_cap(context: EntryContext) -> GuardOutcome:
     """All holdings with this order stay under the cap."""
     total, most = context.exposure + context.order_notional, context.limits.max_total_exposure * context.equity
     return _within("exposure_cap", total, most, "exposure with this order")
+
+
+def cluster_cap(context: EntryContext) -> GuardOutcome:
+    """What moves together stays, with this order, under its cap."""
+    if not context.cluster:
+        return _outcome("cluster_cap", True, "nothing held moves with it")
+    total = context.cluster_exposure + context.order_notional
+    most = context.limits.max_cluster_exposure * context.equity
+    return _within("cluster_cap", total, most, f"moves with {', '.join(context.cluster)}, together")
 
 
 def cash_enough(context: EntryContext) -> GuardOutcome:

@@ -32,7 +32,11 @@ class KellyConfig:
     max_fraction: float = 0.25
 
     def __post_init__(self) -> None:
-        for name, low, high in (("multiplier", 0.0, 1.0), ("starting_fraction", 0.0, 0.1), ("max_fraction", 0.0, 1.0)):
+        for name, low, high in (
+            ("multiplier", 0.01, 1.0),
+            ("starting_fraction", 0.0, 0.1),
+            ("max_fraction", 0.01, 1.0),
+        ):
             _refuse_outside(name, getattr(self, name), low, high)
         _refuse_outside("min_trades", self.min_trades, 1, 10_000)
         _refuse_outside("shrink_trades", self.shrink_trades, 0, 10_000)
@@ -78,6 +82,8 @@ def kelly_estimate(profits: Iterable[float], config: KellyConfig | None = None) 
     trust = count / (count + config.shrink_trades)
     fraction = min(config.max_fraction, full * config.multiplier * trust)
     reason = f"full Kelly {100 * full:.1f} % over {count} trades, times {config.multiplier:g}, times {trust:.2f} for few trades"
+    if fraction >= config.max_fraction:
+        reason = f"{reason}, at most {100 * config.max_fraction:g} %"
     return KellyEstimate(fraction, count, win_rate, payoff, reason)
 
 
@@ -89,7 +95,13 @@ def recent_kelly(closed: Iterable[tuple[datetime, float]], now: datetime, limits
     """
     since = now - timedelta(days=limits.kelly_window_days)
     profits = [profit for moment, profit in closed if since < moment <= now]
-    return kelly_estimate(profits, KellyConfig(min_trades=limits.kelly_min_trades))
+    config = KellyConfig(
+        multiplier=limits.kelly_multiplier,
+        min_trades=limits.kelly_min_trades,
+        shrink_trades=limits.kelly_shrink_trades,
+        max_fraction=limits.kelly_max_fraction,
+    )
+    return kelly_estimate(profits, config)
 
 
 @dataclass(slots=True)

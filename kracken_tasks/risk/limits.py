@@ -26,6 +26,7 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "cooldown_minutes": (0.0, 10_080.0),
     "max_open_positions": (1, 100),
     "max_total_exposure": (0.01, 1.0),
+    "max_cluster_exposure": (0.01, 1.0),
     "max_order_fraction": (0.001, 1.0),
     "max_spread_fraction": (0.00001, 0.05),
     "price_collar_fraction": (0.0001, 0.20),
@@ -38,10 +39,13 @@ _BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "reference_volatility": (0.001, 1.0),
     "kelly_min_trades": (1, 10_000),
     "kelly_window_days": (1.0, 3650.0),
+    "kelly_multiplier": (0.01, 1.0),
+    "kelly_shrink_trades": (0, 10_000),
+    "kelly_max_fraction": (0.01, 1.0),
 }
 
 _COUNTS: Final = frozenset(
-    {"max_consecutive_losses", "max_open_positions", "max_orders_per_minute", "kelly_min_trades"}
+    {"max_consecutive_losses", "max_open_positions", "max_orders_per_minute", "kelly_min_trades", "kelly_shrink_trades"}
 )
 
 
@@ -49,12 +53,14 @@ _COUNTS: Final = frozenset(
 class RiskLimits:
     """Bounds of one account.
 
-    Units: ``*_size``, ``*_limit``, ``max_total_exposure``, ``max_order_fraction`` and ``max_daily_turnover`` are fractions of
+    Units: ``*_size``, ``*_limit``, ``max_total_exposure``, ``max_cluster_exposure`` (of holdings that move together: correlated
+    above ``correlation_threshold``, also by way of a third), ``max_order_fraction`` and ``max_daily_turnover`` are fractions of
     equity; ``max_risk_per_trade`` the fraction of equity lost when the stop is hit; ``reference_volatility`` the daily standard
     deviation of log returns up to which a position is not made smaller; ``price_cap_fraction`` how far above the ask an entry
     may be filled; ``max_bar_age_bars`` how many bar lengths after its close the newest bar still counts as fresh (1.0: the bar
     that just closed, and no older); ``kelly_min_trades`` and ``kelly_window_days`` how many closed trades of how recent a past a
-    Kelly estimate is made from; ``day_zone`` the IANA zone whose midnight starts the trading day.
+    Kelly estimate is made from, ``kelly_multiplier`` what of full Kelly is bet, weighted n / (n + ``kelly_shrink_trades``) for n
+    trades, never above ``kelly_max_fraction`` of equity; ``day_zone`` the IANA zone whose midnight starts the trading day.
     Raises: Misconfigured naming the key, its value and the allowed range.
     """
 
@@ -68,6 +74,7 @@ class RiskLimits:
     cooldown_minutes: float = 30.0
     max_open_positions: int = 10
     max_total_exposure: float = 0.80
+    max_cluster_exposure: float = 0.30
     max_order_fraction: float = 0.20
     max_spread_fraction: float = 0.005
     price_collar_fraction: float = 0.02
@@ -80,6 +87,9 @@ class RiskLimits:
     reference_volatility: float = 0.03
     kelly_min_trades: int = 30
     kelly_window_days: float = 30.0
+    kelly_multiplier: float = 0.25
+    kelly_shrink_trades: int = 20
+    kelly_max_fraction: float = 0.25
     day_zone: str = "UTC"
 
     def __post_init__(self) -> None:

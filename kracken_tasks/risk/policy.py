@@ -16,6 +16,7 @@ __all__ = ["ENTRY_POLICY", "evaluate", "first_block"]
 
 ENTRY_POLICY: Final[tuple[Guard, ...]] = (
     # may the account open anything at all?
+    guards.kill_switch,
     guards.trading_state,
     guards.drawdown_limit,
     guards.daily_loss,
@@ -37,6 +38,8 @@ ENTRY_POLICY: Final[tuple[Guard, ...]] = (
     # is this order one the account can bear?
     guards.size_above_zero,
     guards.largest_order,
+    guards.position_size,
+    guards.cluster_cap,
     guards.exposure_cap,
     guards.cash_enough,
     guards.order_rate,

@@ -57,7 +57,10 @@ class RiskSettings(Group):
         0.02, ge=0.0001, le=0.1, description="Largest loss at the stop, as a fraction of capital."
     )
     correlation_threshold: float = Field(
-        0.7, ge=0, le=0.99, description="Holdings correlated above this share one position's room."
+        0.7,
+        ge=0,
+        le=0.99,
+        description="Holdings correlated above this make a new position smaller, and count as one cluster.",
     )
     max_drawdown_limit: float = Field(
         0.15, ge=0.01, le=0.5, description="Fall from the peak at which all is closed and halted."
@@ -94,6 +97,23 @@ class RiskSettings(Group):
     )
     kelly_min_trades: int = Field(30, ge=1, le=10_000, description="Closed trades before Kelly cuts a position.")
     kelly_window_days: float = Field(30.0, ge=1, le=3650, description="Older trades than this are forgotten by Kelly.")
+    kelly_multiplier: float = Field(0.25, ge=0.01, le=1, description="Share of full Kelly that is bet.")
+    kelly_shrink_trades: int = Field(
+        20,
+        ge=0,
+        le=10_000,
+        description="An estimate from n trades is weighted n / (n + this): few trades are trusted little.",
+    )
+    kelly_max_fraction: float = Field(
+        0.25, ge=0.01, le=1, description="Kelly never asks for more, as a fraction of equity."
+    )
+    max_cluster_exposure: float = Field(
+        0.30,
+        ge=0.01,
+        le=1,
+        description="Holdings that move together, with the new one, as a fraction of equity; together means correlated above "
+        "correlation_threshold, also by way of a third.",
+    )
 
     @model_validator(mode="after")
     def _stops_have_room(self) -> RiskSettings:

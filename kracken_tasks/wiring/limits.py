@@ -45,6 +45,10 @@ def risk_limits(settings: Settings) -> RiskLimits:
         reference_volatility=risk.reference_volatility,
         kelly_min_trades=risk.kelly_min_trades,
         kelly_window_days=risk.kelly_window_days,
+        kelly_multiplier=risk.kelly_multiplier,
+        kelly_shrink_trades=risk.kelly_shrink_trades,
+        kelly_max_fraction=risk.kelly_max_fraction,
+        max_cluster_exposure=risk.max_cluster_exposure,
         day_zone=trading.risk_timezone,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,8 @@ MONEY = st.floats(0.0, 20_000.0)
 def contexts(draw: st.DrawFn) -> EntryContext:
     return context(
         drawdown=draw(st.floats(0.0, 0.3)), daily_loss=draw(st.floats(0.0, 0.1)), losing_streak=draw(st.integers(0, 8)),
-        cash=draw(MONEY), exposure=draw(MONEY), order_notional=draw(MONEY), order_cost=draw(MONEY), turnover_today=draw(MONEY),
+        cash=draw(MONEY), exposure=draw(MONEY), order_notional=draw(MONEY), order_cost=draw(MONEY),
+        cluster=("ETH/USD",), cluster_exposure=draw(MONEY), turnover_today=draw(MONEY),
         confidence=draw(st.floats(0.0, 1.0)), open_positions=draw(st.integers(0, 12)), orders_last_minute=draw(st.integers(0, 12)),
         bar_ts=NOW - timedelta(seconds=draw(st.integers(3600, 9000))),
     )  # fmt: skip
@@ -39,7 +41,9 @@ def allowed(facts: EntryContext) -> bool:
     return first_block(evaluate(ENTRY_POLICY, facts)) is None
 
 
-GROW = st.sampled_from(["drawdown", "daily_loss", "exposure", "order_notional", "order_cost", "turnover_today"])
+GROW = st.sampled_from(
+    ["drawdown", "daily_loss", "exposure", "cluster_exposure", "order_notional", "order_cost", "turnover_today"]
+)
 COUNT = st.sampled_from(["losing_streak", "open_positions", "orders_last_minute"])
 SHRINK = st.sampled_from(["cash", "confidence"])
 
@@ -79,6 +83,47 @@ def test_older_candles_never_allow_what_was_refused(facts: EntryContext, seconds
 @given(facts=contexts(), state=st.sampled_from([TradingState.REDUCE_ONLY, TradingState.HALTED]))
 def test_an_account_that_is_not_normal_never_enters(facts: EntryContext, state: TradingState) -> None:
     assert not allowed(replace(facts, state=state))
+
+
+WORSE_WORDS = st.sampled_from(
+    [
+        {"kill_switch": "held"}, {"unknown_intent": "one"}, {"row_findings": ("one",)}, {"venue_status": "cancel_only"},
+        {"reference_price": None}, {"position_open": True}, {"feed_age": 1e6}, {"bar_ts": None}, {"lots": 0},
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(facts=contexts(), words=WORSE_WORDS)
+def test_what_speaks_against_an_entry_is_never_outvoted(facts: EntryContext, words: dict[str, Any]) -> None:
+    assert not allowed(replace(facts, **words))
+
+
+@settings(deadline=None)
+@given(facts=contexts(), off=st.floats(0.0, 0.5), more=st.floats(0.0, 0.5), up=st.booleans())
+def test_a_price_farther_from_the_second_source_never_passes_where_a_nearer_one_did_not(
+    facts: EntryContext, off: float, more: float, up: bool
+) -> None:
+    ask, sign = facts.quote.ask, 1.0 if up else -1.0
+    near, far = (replace(facts, reference_price=ask / (1.0 + sign * part / 2.0)) for part in (off, off + more))
+    assert allowed(near) or not allowed(far)
+
+
+LIMIT_DIRECTIONS = st.sampled_from(
+    [
+        ("max_position_size", 0.5), ("max_drawdown_limit", 0.5), ("daily_loss_limit", 0.5), ("max_total_exposure", 0.5),
+        ("max_cluster_exposure", 0.5), ("max_order_fraction", 0.5), ("max_spread_fraction", 0.5), ("max_daily_turnover", 0.5),
+        ("price_collar_fraction", 0.5), ("max_bar_age_bars", 0.5), ("max_quote_age_seconds", 0.5),
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(facts=contexts(), tighter=LIMIT_DIRECTIONS)
+def test_a_tighter_limit_never_allows_what_a_wider_one_refused(facts: EntryContext, tighter: tuple[str, float]) -> None:
+    name, share = tighter
+    strict = replace(facts, limits=replace(LIMITS, **{name: getattr(LIMITS, name) * share}))
+    assert allowed(facts) or not allowed(strict)
 
 
 SEVERITY = {TradingState.NORMAL: 0, TradingState.REDUCE_ONLY: 1, TradingState.HALTED: 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
@@ -10,14 +11,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kracken_tasks.domain.money import amount_of, price_of, ticks_at_or_above
+from kracken_tasks.domain.trading import SizeReceipt
+from kracken_tasks.ledger.codec import encode, from_plain
 from kracken_tasks.risk import (
     ENTRY_POLICY,
     KellyEstimate,
     RiskLimits,
     SizingInput,
+    computed_again,
     evaluate,
     first_block,
-    lots_from_receipt,
     size_entry,
 )
 from tests.support.decisions import PAIR, context
@@ -43,7 +46,8 @@ def facts(draw: st.DrawFn) -> SizingInput:
     return SizingInput(
         instrument=pair, equity=equity, cash=equity * draw(st.floats(0.05, 1.0)), price=draw(st.floats(low, high)),
         stop_pct=draw(st.floats(0.001, 0.5)), confidence=draw(st.floats(0.1, 1.0)), volatility=draw(st.floats(0.0, 0.3)),
-        exposure=equity * draw(st.floats(0.0, 0.85)), correlation_factor=draw(st.floats(0.1, 1.0)),
+        exposure=equity * draw(st.floats(0.0, 0.85)), cluster=("ETH/USD",), cluster_exposure=equity * draw(st.floats(0.0, 0.3)),
+        first_order_cap=draw(st.none() | st.floats(10.0, 1e6)), correlation_factor=draw(st.floats(0.1, 1.0)),
         kelly=KellyEstimate(fraction, 50, 0.5, 1.5, "drawn"),
     )  # fmt: skip
 
@@ -56,7 +60,10 @@ def test_a_size_never_exceeds_any_cap(given_facts: SizingInput) -> None:
     assert worth <= LIMITS.max_position_size * given_facts.equity * SLACK
     assert worth * given_facts.stop_pct <= LIMITS.max_risk_per_trade * given_facts.equity * SLACK
     assert worth * (1 + LIMITS.price_cap_fraction) * (1 + given_facts.fee) <= given_facts.cash * SLACK
+    if given_facts.first_order_cap is not None:
+        assert worth <= given_facts.first_order_cap * SLACK
     if receipt.lots:
+        assert worth + given_facts.cluster_exposure <= LIMITS.max_cluster_exposure * given_facts.equity * SLACK
         assert worth + given_facts.exposure <= LIMITS.max_total_exposure * given_facts.equity * SLACK
         if given_facts.kelly is not None and given_facts.kelly.fraction is not None:
             assert worth <= given_facts.kelly.fraction * given_facts.equity * SLACK
@@ -75,9 +82,10 @@ def test_a_size_is_whole_lots_within_the_venue_minimums_or_nothing(given_facts: 
 
 @settings(deadline=None)
 @given(given_facts=facts())
-def test_the_lots_can_be_computed_again_from_the_receipt_alone(given_facts: SizingInput) -> None:
+def test_a_size_is_computed_again_from_the_receipt_alone_to_the_last_digit(given_facts: SizingInput) -> None:
     receipt = size_entry(given_facts, LIMITS)
-    assert lots_from_receipt(receipt, given_facts.instrument) == receipt.lots
+    written = from_plain(SizeReceipt, json.loads(encode(receipt)))  # as the ledger keeps it
+    assert computed_again(written) == receipt
 
 
 @settings(deadline=None)
@@ -100,7 +108,11 @@ def test_less_never_buys_more(given_facts: SizingInput, by: float, worse: str) -
 
 
 @settings(deadline=None)
-@given(given_facts=facts(), by=st.floats(1.0, 10.0), worse=st.sampled_from(["volatility", "exposure", "stop_pct"]))
+@given(
+    given_facts=facts(),
+    by=st.floats(1.0, 10.0),
+    worse=st.sampled_from(["volatility", "exposure", "cluster_exposure", "stop_pct"]),
+)
 def test_more_danger_never_buys_more(given_facts: SizingInput, by: float, worse: str) -> None:
     riskier = replace(given_facts, **{worse: getattr(given_facts, worse) * by})
     assume(riskier.stop_pct < 1.0)

@@ -15,6 +15,7 @@ from kracken_tasks.risk import ENTRY_POLICY, RiskLimits, evaluate, first_block
 from tests.support.decisions import NOW, context, quote
 
 NAN = math.nan
+WIDE = RiskLimits(max_position_size=1.0)
 
 
 def blocked(**changes: Any) -> dict[str, str]:
@@ -31,17 +32,18 @@ def test_an_account_in_order_is_let_through_by_every_guard() -> None:
 
 def test_the_policy_reads_in_this_order() -> None:
     assert [outcome.guard for outcome in evaluate(ENTRY_POLICY, context())] == [
-        "trading_state", "drawdown_limit", "daily_loss", "streak_limit",
+        "kill_switch", "trading_state", "drawdown_limit", "daily_loss", "streak_limit",
         "no_unknown_intent", "data_fresh", "rows_clean", "venue_online", "quote_fresh", "feed_live", "spread_bound",
         "price_collar",
         "confidence_reached", "cooldown", "one_position", "position_cap",
-        "size_above_zero", "largest_order", "exposure_cap", "cash_enough", "order_rate", "daily_turnover",
+        "size_above_zero", "largest_order", "position_size", "cluster_cap", "exposure_cap", "cash_enough", "order_rate", "daily_turnover",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("guard", "changes", "reason"),
     [
+        ("kill_switch", {"kill_switch": "held by ada: exchange in trouble"}, "held by ada: exchange in trouble"),
         (
             "trading_state",
             {"state": TradingState.REDUCE_ONLY, "state_reason": "since 14:05"},
@@ -73,15 +75,25 @@ def test_the_policy_reads_in_this_order() -> None:
         ("feed_live", {"feed_age": 15.1, "feed_note": "silent since 14:05"}, "silent since 14:05, allowed 15 s"),
         ("feed_live", {"feed_age": math.inf, "feed_note": "nothing yet"}, "nothing yet, allowed 15 s"),
         ("spread_bound", {"quote": quote(49_600.0, 50_000.0)}, "spread 0.80 %, allowed 0.50 %"),
-        ("price_collar", {"reference_price": 48_000.0}, "ask 50005 is 4.18 % from 48000, allowed 2.00 %"),
-        ("price_collar", {"reference_price": None}, "no second source for the price"),
+        ("price_collar", {"reference_price": 48_000.0}, "ask 50005 is 4.18 % from 48000 (last close), allowed 2.00 %"),
+        (
+            "price_collar",
+            {"reference_price": None, "reference_source": "no candle; binance is silent"},
+            "no second source for the price: no candle; binance is silent",
+        ),
         ("confidence_reached", {"confidence": 0.59}, "confidence 0.590, at least 0.600"),
         ("cooldown", {"last_exit_at": NOW - timedelta(minutes=29)}, "29.0 min since the last trade, at least 30 min"),
         ("cooldown", {"last_entry_at": NOW - timedelta(minutes=1), "last_exit_at": NOW - timedelta(days=1)}, None),
         ("one_position", {"position_open": True}, "a position is open"),
         ("position_cap", {"open_positions": 10}, "10 open, at most 10"),
         ("size_above_zero", {"lots": 0, "order_notional": 0.0}, "sized to nothing, see the receipt"),
-        ("largest_order", {"order_notional": 2001.0}, "order 2001.00, at most 2000.00"),
+        ("largest_order", {"order_notional": 2001.0, "limits": WIDE}, "order 2001.00, at most 2000.00"),
+        ("position_size", {"order_notional": 1001.0}, "position 1001.00, at most 1000.00"),
+        (
+            "cluster_cap",
+            {"cluster": ("ETH/USD", "SOL/USD"), "cluster_exposure": 2600.0},
+            "moves with ETH/USD, SOL/USD, together 3100.00, at most 3000.00",
+        ),
         ("exposure_cap", {"exposure": 7600.0}, "exposure with this order 8100.00, at most 8000.00"),
         ("cash_enough", {"cash": 502.99}, "cost at most 503.00, at most 502.99"),
         ("order_rate", {"orders_last_minute": 10}, "10 orders in a minute, at most 10"),
@@ -107,6 +119,8 @@ def test_each_guard_blocks_alone_and_says_why(guard: str, changes: dict[str, Any
         ("confidence_reached", {"confidence": NAN}),
         ("size_above_zero", {"order_notional": NAN}),
         ("largest_order", {"order_notional": NAN}),
+        ("position_size", {"order_notional": NAN}),
+        ("cluster_cap", {"cluster": ("ETH/USD",), "cluster_exposure": NAN}),
         ("exposure_cap", {"exposure": NAN}),
         ("cash_enough", {"cash": NAN}),
         ("cash_enough", {"order_cost": NAN}),

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kracken_tasks.domain.trading import SizeReceipt
-from kracken_tasks.risk import RiskLimits, kelly_estimate, lots_from_receipt, size_entry
+from kracken_tasks.ledger.codec import encode, from_plain
+from kracken_tasks.risk import RiskLimits, computed_again, kelly_estimate, size_entry
 from kracken_tasks.risk.sizing import CUTS
 from tests.support.decisions import PAIR, sizing
 
@@ -25,16 +26,17 @@ def after(receipt: SizeReceipt, rule: str) -> float:
 
 
 def test_the_cuts_come_in_the_stated_order() -> None:
-    assert [rule for rule, _ in CUTS] == [
-        "max_position_size", "kelly", "risk_per_trade", "volatility", "confidence", "correlation", "exposure", "cash", "venue",
+    assert [cut.rule for cut in CUTS] == [
+        "max_position_size", "kelly", "risk_per_trade", "volatility", "confidence", "correlation", "cluster", "exposure",
+        "first_orders", "cash", "venue",
     ]  # fmt: skip
-    assert [cut.rule for cut in size_entry(sizing(), LIMITS).cuts] == [rule for rule, _ in CUTS]
+    assert [cut.rule for cut in size_entry(sizing(), LIMITS).cuts] == [cut.rule for cut in CUTS]
 
 
 def test_a_size_worked_out_by_hand() -> None:
     # 10,000 x 10 % = 1000; daily volatility 4 % against 3 %: 750; confidence 0.75: 562.50; factor 0.8: 450 = 0.009 BTC at 50,000
     receipt = size_entry(sizing(correlation_factor=0.8), LIMITS)
-    assert [cut.after for cut in receipt.cuts] == pytest.approx([1000, 1000, 1000, 750, 562.5, 450, 450, 450, 450])
+    assert [cut.after for cut in receipt.cuts] == pytest.approx([1000, 1000, 1000, 750, 562.5, *[450] * 6])
     assert receipt.lots == 900_000
     assert receipt.amount == Decimal("0.00900000")
     assert receipt.notional == Decimal("450")
@@ -85,7 +87,7 @@ def test_below_the_venue_minimum_the_size_is_zero_and_the_reason_names_it() -> N
     receipt = size_entry(sizing(equity=60.0), LIMITS)
     assert receipt.lots == 0
     assert receipt.cuts[-1].reason == (
-        "below what kraken takes: at least 0.0001 BTC and 5 USD, sellable again at the stop"
+        "below what the venue takes: at least 0.0001 BTC and 5 USD, sellable again at the stop"
     )
 
 
@@ -119,14 +121,47 @@ def test_nothing_to_spend_or_believe_buys_nothing(changes: dict[str, float]) -> 
     assert (receipt.lots, receipt.amount) == (0, 0)
 
 
+def test_what_moves_together_is_capped_together() -> None:
+    held = sizing(cluster=("ETH/USD", "SOL/USD"), cluster_exposure=2_900.0)
+    receipt = size_entry(held, LIMITS)
+    assert after(receipt, "cluster") == pytest.approx(100.0)  # 30 % of 10,000, less what is there
+    assert size_entry(replace(held, cluster_exposure=3_000.0), LIMITS).lots == 0
+
+
+def test_a_cap_on_first_orders_binds_whatever_the_account_is_worth() -> None:
+    receipt = size_entry(sizing(first_order_cap=25.0, first_order_reason="day 2 of 7"), LIMITS)
+    assert after(receipt, "first_orders") == 25.0
+    assert next(cut.reason for cut in receipt.cuts if cut.rule == "first_orders") == "day 2 of 7"
+
+
+def test_a_cap_of_nothing_is_no_order_and_not_no_cap() -> None:
+    assert size_entry(sizing(first_order_cap=0.0), LIMITS).lots == 0
+
+
 def test_a_receipt_that_was_tampered_with_is_noticed() -> None:
     receipt = size_entry(sizing(), LIMITS)
-    cuts = list(receipt.cuts)
-    cuts[4] = replace(cuts[4], after=cuts[4].after + 1.0)
-    with pytest.raises(ValueError, match="does not follow from"):
-        lots_from_receipt(replace(receipt, cuts=tuple(cuts)), PAIR)
+    for at, cut in enumerate(receipt.cuts):
+        spoiled = (*receipt.cuts[:at], replace(cut, after=cut.after + 1.0), *receipt.cuts[at + 1 :])
+        tampered = replace(receipt, cuts=spoiled)
+        assert computed_again(tampered) != tampered, cut.rule
+    for changed in ({"lots": 1}, {"amount": Decimal(1)}, {"notional": Decimal(1)}, {"price": 1.0}):
+        tampered = replace(receipt, **changed)
+        assert computed_again(tampered) != tampered
     with pytest.raises(ValueError, match="not those of this version"):
-        lots_from_receipt(replace(receipt, cuts=receipt.cuts[1:]), PAIR)
+        computed_again(replace(receipt, cuts=receipt.cuts[1:]))
+
+
+def test_a_receipt_of_the_first_version_cannot_be_computed_again_and_says_why() -> None:
+    receipt = size_entry(sizing(), LIMITS)
+    bare = replace(receipt, cuts=tuple(replace(cut, given={}) for cut in receipt.cuts))
+    with pytest.raises(ValueError, match="max_position_size does not say its max_position_size"):
+        computed_again(bare)
+
+
+def test_a_receipt_read_back_from_the_ledger_s_text_is_computed_again_to_the_last_digit() -> None:
+    receipt = size_entry(EXAMPLES["several cuts bite"], LIMITS)
+    read = from_plain(SizeReceipt, json.loads(encode(receipt)))
+    assert computed_again(read) == receipt
 
 
 def told(receipt: SizeReceipt) -> dict[str, Any]:
