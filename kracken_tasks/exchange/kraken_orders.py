@@ -22,8 +22,8 @@ def order_params(request: OrderRequest, pair: str) -> dict[str, Any]:
     """AddOrder's parameters, every number as exact decimal text.
 
     ``price`` is the limit of a limit order and the trigger of a triggered one, whose limit is ``price2``; a trailing stop's trigger is
-    an offset behind the best price (``+100``, ``+5%``), as Kraken wants it.  ``oflags=fciq`` asks for fees in quote currency, so that what was
-    bought is what is held.
+    an offset behind the best price (``+100``, ``+5%``), as Kraken wants it.  ``oflags=fciq`` asks for fees in quote currency, so that
+    what was bought is what is held.
     """
     price, price2 = _prices(request)
     asked: dict[str, Any] = {
@@ -53,10 +53,8 @@ def _prices(request: OrderRequest) -> tuple[str | None, str | None]:
     if kind is OrderKind.LIMIT:
         return _needed(limit, request, "limit_price"), None
     needs_limit = kind in (OrderKind.STOP_LOSS_LIMIT, OrderKind.TAKE_PROFIT_LIMIT, OrderKind.TRAILING_STOP_LIMIT)
-    if request.trail_percent is not None:
-        first = f"{plain(request.trail_percent)}%"
-    else:
-        first = _needed(trigger, request, "trigger_price")
+    percent = request.trail_percent
+    first = _needed(trigger, request, "trigger_price") if percent is None else f"{plain(percent)}%"
     second = _needed(limit, request, "limit_price") if needs_limit else None
     if kind in (OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT):
         sign = "-" if request.side is Side.SELL else "+"

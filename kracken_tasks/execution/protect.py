@@ -16,7 +16,7 @@ from decimal import Decimal, localcontext
 
 from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.money import MONEY, floor_to_step, plain, price_of
-from kracken_tasks.domain.trading import Position, Purpose, VenueOrder
+from kracken_tasks.domain.trading import OrderKind, Position, Purpose, VenueOrder
 from kracken_tasks.errors import KrackenError, TradeRefused
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import below_minimum, stop_request
@@ -26,6 +26,8 @@ from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, IntentResult
 from kracken_tasks.risk.stops import StopRules, trailed_stop_ticks
 
 __all__ = ["Protection", "merged", "protect", "raise_plan", "stop_price_of"]
+
+_PRICED = (OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,8 @@ def _cancel_all(desk: Desk, state: Protection, stops: list[VenueOrder]) -> Prote
 def _raise_triggers(desk: Desk, state: Protection, stops: list[VenueOrder], price: Decimal) -> Protection:
     actions: list[str] = []
     for place, stop in enumerate(stops):
-        if stop.trigger_price is None or stop.trigger_price >= price:
+        # A trailing stop follows by itself, and a target that was chosen to rest alone has no stop's price.
+        if stop.kind not in _PRICED or stop.trigger_price is None or stop.trigger_price >= price:
             continue
         desk.require_lease()
         desk.broker.amend(stop.order_id, trigger_price=price)
