@@ -8,6 +8,8 @@ Never: floats in money, an entry changed or deleted, wall time or random ids in 
     lease = ledger.leases.acquire("ticks", holder, ttl, now_wall)                        # Lease | LeaseHeld (a value, not an error)
     ledger.leases.still_held(lease, now_wall); .renew(lease, ttl, now_wall); .release(lease)
 
+    with ledger.acting(Source.TICK, tick_id):                                           # every entry says what wrote it
+        ...
     with ledger.transaction():                                                          # all or nothing; nests; a write alone is its own
         ledger.record_decision(tick_id, decision, ts=now)                               # each write is idempotent: Written(entry, new)
         ledger.record_intent(key, request, ts=now, lease=lease, plan=plan, reason="")   # a stale lease raises LeaseLost
@@ -17,6 +19,7 @@ Never: floats in money, an entry changed or deleted, wall time or random ids in 
         ledger.book_cash(movements); ledger.record_balances(venue, ts=now); ledger.mark_equity(EquityEntry(...))
         ledger.set_state(state, reason, ts=now); ledger.set_plan(position_id, plan, ts=now)
         ledger.record_tick(tick_id, slot=slot, result="done", ts=now, detail={}); ledger.add_alert(draft, ts=now)
+        ledger.note("arming", key, {"by": "Ada"}, ts=now)                               # a room's own fact; ledger.notes("arming")
 
     ledger.positions()  ledger.round_trips()  ledger.cash()  ledger.state()  ledger.open_intents()  ledger.plan(position_id)
     ledger.consecutive_losses()  ledger.realised_since(moment)  ledger.check_balances(venue)  ledger.last_equity()  ledger.orders()
@@ -45,10 +48,12 @@ from kracken_tasks.ledger.entries import (
     FillEntry,
     IntentEntry,
     IntentResult,
+    NoteEntry,
     OrderEntry,
     OutcomeEntry,
     Plan,
     PlanEntry,
+    Source,
     StateEntry,
     TickEntry,
     Written,
@@ -82,11 +87,13 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "Ledger",
+    "NoteEntry",
     "OrderEntry",
     "OutcomeEntry",
     "Plan",
     "PlanEntry",
     "RoundTrip",
+    "Source",
     "StateEntry",
     "TickEntry",
     "Written",

@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,11 +26,12 @@ from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.files import replacing
 from kracken_tasks.ledger.checking import COLUMNS, Verification, digest, raw_rows, row_line, stored_type, verify
+from kracken_tasks.ledger.entries import Source
 from kracken_tasks.ledger.lease import FREE
 from kracken_tasks.ledger.reading import Reading
 from kracken_tasks.ledger.recording import Recording
-from kracken_tasks.ledger.schema import HEAD, LEASE, SPINE
-from kracken_tasks.ledger.store import Store
+from kracken_tasks.ledger.schema import HEAD, LEASE, RELEASED, SPINE
+from kracken_tasks.ledger.store import Store, acting
 
 __all__ = ["Backup", "read_backup", "restore", "same_beginning", "write_backup"]
 
@@ -41,9 +42,13 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a file holds, after every line of it was read: ``entries`` are numbered 1 to ``top``; ``cash`` is text per book and asset."""
+    """What a file holds, after every line of it was read: ``entries`` are numbered 1 to ``top``; ``cash`` is text per book and asset.
+
+    ``columns`` by table, as the schema had them that the file was made with.
+    """
 
     path: Path
+    columns: Mapping[str, tuple[str, ...]]
     entries: int
     top: int
     sha256: str
@@ -89,16 +94,17 @@ def _write(store: Store, view: Connection, file: gzip.GzipFile) -> None:
 def read_backup(path: Path) -> Backup:
     """Read a file to its end, and hold it against its own hash.
 
-    Raises: BadData if it is no backup, cut short or changed; Misconfigured if its schema is not this version's.
+    Raises: BadData if it is no backup, cut short or changed; Misconfigured if its schema was never released or is newer than this one.
     """
-    sha256, counts, top = hashlib.sha256(), dict.fromkeys(COLUMNS, 0), 0
     lines = _lines(path)
-    _require_header(path, next(lines, b""))
+    columns = _columns(path, next(lines, b""))
+    sha256, counts, top = hashlib.sha256(), dict.fromkeys(columns, 0), 0
     for line in lines:
         record = _parsed(path, line)
         if isinstance(record, dict):
-            return _end(path, record, counts, top, sha256.hexdigest(), rest=next(lines, None))
-        if not isinstance(record, list) or record[0] not in COLUMNS or len(record) != 1 + len(COLUMNS[record[0]]):
+            rest = next(lines, None)
+            return _end(path, columns, record, counts, top, sha256.hexdigest(), rest=rest)
+        if not isinstance(record, list) or record[0] not in columns or len(record) != 1 + len(columns[record[0]]):
             raise BadData(f"{path}: a line is no row of a ledger", file=str(path))
         sha256.update(line)
         counts[record[0]] += 1
@@ -120,22 +126,23 @@ def restore(store: Store, path: Path, *, ts: datetime) -> Verification:
                     f"ledger {store.shown} has {there} {what}; a backup is restored into an empty one only",
                     key="ledger.url", allowed="a new database, or a new file",
                 )  # fmt: skip
-        _insert(connection, path)
+        _insert(connection, told)
         for name, holder, token in told.leases:
             # One above: whoever held it at the time of the backup and comes back is told that it lost it.
             connection.execute(insert(LEASE).values(name=name, holder=holder, token=token + 1, expires=FREE))
         found = verify(store)
-        _require_equal(told, found)
+        _require_equal(told, found, digest(connection, columns=told.columns))
         store.number_on()
-        for book in found.books:
-            _only_reduce(Recording(store.of_book(book.book)), told, ts)
+        with acting(Source.RESTORE, told.sha256):
+            for book in found.books:
+                _only_reduce(Recording(store.of_book(book.book)), told, ts)
     return found
 
 
 def same_beginning(store: Store, backup: Backup) -> bool:
     """Whether the ledger still begins with exactly the entries of the backup: nothing that stood then was changed since."""
     with store.reading() as view:
-        return store.top() >= backup.top and digest(view, backup.top) == backup.sha256
+        return store.top() >= backup.top and digest(view, backup.top, backup.columns) == backup.sha256
 
 
 def _only_reduce(book: Recording, told: Backup, ts: datetime) -> None:
@@ -144,31 +151,30 @@ def _only_reduce(book: Recording, told: Backup, ts: datetime) -> None:
         book.set_state(TradingState.REDUCE_ONLY, reason, ts=ts)
 
 
-def _insert(connection: Connection, path: Path) -> None:
+def _insert(connection: Connection, told: Backup) -> None:
     name, rows = "", list[dict[str, Any]]()
-    for line in _lines(path):
-        record = _parsed(path, line)
+    for line in _lines(told.path):
+        record = _parsed(told.path, line)
         if not isinstance(record, list):
             continue
         if rows and (record[0] != name or len(rows) == _CHUNK):
-            connection.execute(insert(_plain_table(name)), rows)
+            connection.execute(insert(_plain_table(name, told.columns[name])), rows)
             rows = []
         name = record[0]
-        rows.append(dict(zip(COLUMNS[name], record[1:], strict=True)))
+        rows.append(dict(zip(told.columns[name], record[1:], strict=True)))
     if rows:
-        connection.execute(insert(_plain_table(name)), rows)
+        connection.execute(insert(_plain_table(name, told.columns[name])), rows)
 
 
-def _plain_table(name: str) -> Table:
-    """The table with its columns as stored: a backup's values go in as they came out."""
-    columns = [Column(one, stored_type(name, one)) for one in COLUMNS[name]]
-    return Table(name, MetaData(), *columns)
+def _plain_table(name: str, columns: Sequence[str]) -> Table:
+    """The table with its columns as stored: a backup's values go in as they came out; later columns take their defaults."""
+    return Table(name, MetaData(), *(Column(one, stored_type(name, one)) for one in columns))
 
 
-def _require_equal(told: Backup, found: Verification) -> None:
+def _require_equal(told: Backup, found: Verification, sha256: str) -> None:
     cash = {book.book: _cash(book.cash) for book in found.books}
     problems = list(found.problems)
-    if found.sha256 != told.sha256:
+    if sha256 != told.sha256:
         problems.append("the rows in the database are not those of the file")
     if cash != told.cash:
         problems.append(f"the fold gives {cash}, the file says {dict(told.cash)}")
@@ -200,29 +206,35 @@ def _parsed(path: Path, line: bytes) -> Any:
         raise BadData(f"{path}: a line cannot be read", file=str(path)) from None
 
 
-def _require_header(path: Path, line: bytes) -> None:
+def _columns(path: Path, line: bytes) -> dict[str, tuple[str, ...]]:
+    """The tables and columns of the file, from its header: this schema's, or those of one that was released before it."""
     header = _parsed(path, line)
     if not isinstance(header, dict) or header.get("kracken_ledger_backup") != _FORMAT:
         raise BadData(f"{path} is no backup of a ledger in format {_FORMAT}", file=str(path))
-    if header.get("schema") != HEAD:
+    if header.get("schema") not in RELEASED:
         raise Misconfigured(
             f"{path} was made with ledger schema {header.get('schema')}", key="FILE",
-            allowed=f"schema {HEAD}; restore it with the version that made it, and open that ledger with this one",
+            allowed=f"schemas {', '.join(RELEASED)}; restore it with the version that made it, and open that ledger with this one",
         )  # fmt: skip
-    if header.get("columns") != {table: list(columns) for table, columns in COLUMNS.items()}:
-        raise BadData(f"{path} has other columns than schema {HEAD}", file=str(path))
+    told = header.get("columns")
+    columns = {table: tuple(names) for table, names in told.items()} if isinstance(told, dict) else {}
+    known = all(table in COLUMNS and set(names) <= set(COLUMNS[table]) for table, names in columns.items())
+    if not known or (header["schema"] == HEAD and columns != COLUMNS) or SPINE.name not in columns:
+        raise BadData(f"{path} has other columns than schema {header['schema']}", file=str(path))
+    return columns
 
 
 def _end(
-    path: Path, record: Mapping[str, Any], counts: Mapping[str, int], top: int, sha256: str, rest: bytes | None
-) -> Backup:
+    path: Path, columns: Mapping[str, tuple[str, ...]], record: Mapping[str, Any], counts: Mapping[str, int], top: int, sha256: str,
+    rest: bytes | None,
+) -> Backup:  # fmt: skip
     end = record.get("end")
     if not isinstance(end, dict) or rest is not None:
         raise BadData(f"{path}: its end is not where it should be", file=str(path))
     if (end["rows"], end["sha256"]) != (sum(counts.values()), sha256):
         raise BadData(f"{path} was changed or damaged: its rows do not have the hash at its end", file=str(path))
     leases = tuple((str(name), str(holder), int(token)) for name, holder, token in end["leases"])
-    return Backup(path, counts[SPINE.name], top, sha256, end["cash"], leases)
+    return Backup(path, columns, counts[SPINE.name], top, sha256, end["cash"], leases)
 
 
 def _json(value: object) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -75,9 +75,14 @@ def verify(store: Store) -> Verification:
     return Verification(sum(book.entries for book in books), sha256, tuple(books), tuple(problems))
 
 
-def raw_rows(connection: Connection, table: str, up_to: int | None = None) -> Iterator[tuple[Any, ...]]:
-    """The rows of a table as stored, in order of ``seq``, a few at a time; ``up_to``: only numbers up to that one."""
-    query = _raw_select(table)
+def raw_rows(
+    connection: Connection, table: str, up_to: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table as stored, in order of ``seq``, a few at a time.
+
+    ``up_to``: only numbers up to that one; ``columns``: only these, as an older schema had them.
+    """
+    query = _raw_select(table, COLUMNS[table] if columns is None else columns)
     if up_to is not None:
         query = query.where(column("seq") <= up_to)
     for row in connection.execute(query, execution_options={"yield_per": _CHUNK}):
@@ -89,11 +94,14 @@ def row_line(table: str, row: Iterable[Any]) -> bytes:
     return json.dumps([table, *row], ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def digest(connection: Connection, up_to: int | None = None) -> str:
-    """SHA-256 over the rows of all books; ``up_to``: of the first so many entries, which nothing can change any more."""
+def digest(connection: Connection, up_to: int | None = None, columns: Mapping[str, Sequence[str]] | None = None) -> str:
+    """SHA-256 over the rows of all books; ``up_to``: of the first so many entries, which nothing can change any more.
+
+    ``columns`` by table: only these, as an older schema had them.
+    """
     sha256 = hashlib.sha256()
-    for table in COLUMNS:
-        for row in raw_rows(connection, table, up_to):
+    for table, wanted in (COLUMNS if columns is None else columns).items():
+        for row in raw_rows(connection, table, up_to, wanted):
             sha256.update(row_line(table, row))
     return sha256.hexdigest()
 
@@ -107,9 +115,9 @@ def stored_type(table: str, name: str) -> TypeEngine[Any]:
     return BigInteger() if isinstance(stored, BigInteger) else Text()
 
 
-def _raw_select(table: str) -> Select[Any]:
+def _raw_select(table: str, columns: Sequence[str]) -> Select[Any]:
     # What is stored, not what it means: so a row that cannot be understood is hashed and kept like any other.
-    stored = lightweight(table, *(column(name, stored_type(table, name)) for name in COLUMNS[table]))
+    stored = lightweight(table, *(column(name, stored_type(table, name)) for name in columns))
     return select(stored).order_by(stored.c.seq)
 
 

@@ -1,7 +1,8 @@
 """Entries: the frozen records the ledger is made of, one type per kind of fact.
 
 In: facts at market time.  Out: values whose fields are the columns of the table of the same kind, field by field.
-Never: wall time, process ids, random ids.  ``seq`` is the running number over all kinds (0: not written yet).
+Never: wall time, process ids, random ids.  ``seq`` is the running number over all kinds (0: not written yet); ``source`` says what kind of
+work wrote the entry, ``cause`` which one: the tick's id, the person's name, the check's day.  The ledger fills in all three.
 
 Business keys (writing the same fact twice leaves one entry):
 
@@ -11,7 +12,7 @@ Business keys (writing the same fact twice leaves one entry):
     balance    ts, agrees                         equity     ts, tick_id
     state      ts, state, reason; only a change   plan       position_id, ts, plan; only a change
     tick       tick_id                            alert      dedup_key
-    delivery   alert_seq, channel
+    delivery   alert_seq, channel                 note       topic, key
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from kracken_tasks.ledger.words import (
     EntryKind,
     IntentResult,
     Plan,
+    Source,
 )
 
 __all__ = [
@@ -63,10 +65,12 @@ __all__ = [
     "FillEntry",
     "IntentEntry",
     "IntentResult",
+    "NoteEntry",
     "OrderEntry",
     "OutcomeEntry",
     "Plan",
     "PlanEntry",
+    "Source",
     "StateEntry",
     "TickEntry",
     "Written",
@@ -75,12 +79,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DecisionEntry:
+    """``facts``: what sizing and guards were given beside the candles, as canonical JSON; empty where nothing was sized."""
+
     ts: datetime
     tick_id: str
     symbol: str
     strategy: str
     decision: Decision
+    facts: str = ""
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ class IntentEntry:
     reason: str = ""
     lease_token: int = 0
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
     @property
     def key(self) -> IntentKey:
@@ -115,6 +126,8 @@ class OutcomeEntry:
     order_id: str | None = None
     reason: str = ""
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,8 @@ class OrderEntry:
     closed_at: datetime | None
     fingerprint: str = ""  # what may change in an order's life, in one text
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
     @property
     def order(self) -> VenueOrder:
@@ -173,6 +188,8 @@ class FillEntry:
     opens: bool
     closes: bool
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
     @property
     def fill(self) -> Fill:
@@ -195,6 +212,8 @@ class CashEntry:
     fee: Decimal
     balance_after: Decimal | None = None
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
     @property
     def movement(self) -> CashMovement:
@@ -218,6 +237,8 @@ class BalanceEntry:
     lines: tuple[BalanceLine, ...]
     agrees: bool
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +258,8 @@ class EquityEntry:
     currency: str = "USD"
     tick_id: str = ""
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +268,8 @@ class StateEntry:
     state: TradingState
     reason: str
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +281,8 @@ class PlanEntry:
     symbol: str
     plan: Plan
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +295,8 @@ class TickEntry:
     result: str
     detail: Mapping[str, str] = field(default_factory=dict)
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +307,8 @@ class AlertEntry:
     dedup_key: str
     payload: Mapping[str, str]
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
     @property
     def visible_id(self) -> str:
@@ -295,6 +326,21 @@ class DeliveryEntry:
     result: str
     reason: str = ""
     seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEntry:
+    """A room's own fact, kept in order with everything else: ``topic`` names whose, ``key`` which; ``payload`` is text by name."""
+
+    ts: datetime
+    topic: str
+    key: str
+    payload: Mapping[str, str] = field(default_factory=dict)
+    seq: int = 0
+    source: Source = Source.UNTOLD
+    cause: str = ""
 
 
 Entry = (
@@ -311,6 +357,7 @@ Entry = (
     | TickEntry
     | AlertEntry
     | DeliveryEntry
+    | NoteEntry
 )
 
 E_co = TypeVar("E_co", covariant=True)

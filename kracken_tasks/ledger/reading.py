@@ -35,6 +35,7 @@ from kracken_tasks.ledger.entries import (
     FillEntry,
     IntentEntry,
     IntentResult,
+    NoteEntry,
     OrderEntry,
     OutcomeEntry,
     Plan,
@@ -199,6 +200,10 @@ class Reading:
 
     def alerts(self, start: datetime | None = None, end: datetime | None = None) -> tuple[AlertEntry, ...]:
         return self._between(AlertEntry, EntryKind.ALERT, start, end)
+
+    def notes(self, topic: str) -> tuple[NoteEntry, ...]:
+        """A room's own facts in the order they were written."""
+        return tuple(self._store.select(NoteEntry, self._c(EntryKind.NOTE).topic == topic))
 
     def deliveries(self) -> tuple[DeliveryEntry, ...]:
         return tuple(self._store.select(DeliveryEntry))

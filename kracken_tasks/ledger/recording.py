@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -41,16 +41,19 @@ from kracken_tasks.ledger.entries import (
     FillEntry,
     IntentEntry,
     IntentResult,
+    NoteEntry,
     OrderEntry,
     OutcomeEntry,
     Plan,
     PlanEntry,
+    Source,
     StateEntry,
     TickEntry,
     Written,
 )
 from kracken_tasks.ledger.lease import Lease, Leases
 from kracken_tasks.ledger.reading import Reading
+from kracken_tasks.ledger.store import acting
 
 __all__ = ["Recording"]
 
@@ -76,11 +79,17 @@ class Recording(Reading):
         with self._store.transaction():
             yield
 
+    def acting(self, source: Source, cause: str) -> AbstractContextManager[None]:
+        """Everything written inside, in this thread or task, carries this source and cause; the innermost one counts."""
+        return acting(source, cause)
+
     # --- deciding and sending ---
 
-    def record_decision(self, tick_id: str, decision: Decision, *, ts: datetime) -> Written[DecisionEntry]:
-        """What a tick decided for a symbol; of two decisions under one key the first stands."""
-        return self._once(DecisionEntry(ts, tick_id, decision.symbol, decision.strategy, decision))
+    def record_decision(
+        self, tick_id: str, decision: Decision, *, ts: datetime, facts: str = ""
+    ) -> Written[DecisionEntry]:
+        """What a tick decided for a symbol, and the facts it sized by; of two decisions under one key the first stands."""
+        return self._once(DecisionEntry(ts, tick_id, decision.symbol, decision.strategy, decision, facts))
 
     def record_intent(
         self, key: IntentKey, request: OrderRequest, *, ts: datetime, lease: Lease | None = None, plan: Plan | None = None,
@@ -247,6 +256,10 @@ class Recording(Reading):
     ) -> Written[TickEntry]:
         """The end of a tick; of two ends under one id the first stands."""
         return self._once(TickEntry(ts, tick_id, slot, result, dict(detail or {})))
+
+    def note(self, topic: str, key: str, payload: Mapping[str, str], *, ts: datetime) -> Written[NoteEntry]:
+        """Keep a room's own fact; of two notes under one topic and key the first stands."""
+        return self._once(NoteEntry(ts, topic, key, dict(payload)))
 
     # --- outbox ---
 

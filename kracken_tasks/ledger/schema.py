@@ -25,10 +25,12 @@ from kracken_tasks.ledger import entries as e
 from kracken_tasks.ledger.codec import encode, from_plain, micros, moment
 from kracken_tasks.ledger.entries import EntryKind
 
-__all__ = ["HEAD", "LEASE", "METADATA", "SPECS", "SPINE", "Amount", "EntrySpec", "spec_of_type"]
+__all__ = ["HEAD", "LEASE", "METADATA", "RELEASED", "SPECS", "SPINE", "Amount", "EntrySpec", "spec_of_type"]
 
 # The newest migration; opening compares it before it loads Alembic.
-HEAD: Final = "0001"
+HEAD: Final = "0002"
+# Every schema a version was released with, oldest first.
+RELEASED: Final = ("0001", HEAD)
 
 METADATA = MetaData()
 
@@ -153,6 +155,9 @@ SPINE = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("book", Text, nullable=False),
     Column("kind", Text, nullable=False),
+    # What wrote the entry: beside the number, so that every kind has it.
+    Column("source", Word(e.Source), nullable=False, server_default=""),
+    Column("cause", Text, nullable=False, server_default=""),
 )
 
 # Wall time, changed in place: not an entry and not in the dump.
@@ -173,6 +178,7 @@ SPECS: Final[dict[EntryKind, EntrySpec]] = {
         _spec(
             EntryKind.DECISION, e.DecisionEntry,
             _text("tick_id"), _text("symbol"), _text("strategy"), _doc("decision", Decision),
+            Column("facts", Text, nullable=False, server_default=""),
             key=("tick_id", "symbol", "strategy"), find=("ts",),
         ),
         _spec(
@@ -246,6 +252,11 @@ SPECS: Final[dict[EntryKind, EntrySpec]] = {
             EntryKind.DELIVERY, e.DeliveryEntry,
             Column("alert_seq", BigInteger, nullable=False), _text("channel"), _text("result"), _text("reason"),
             key=("alert_seq", "channel"),
+        ),
+        _spec(
+            EntryKind.NOTE, e.NoteEntry,
+            _text("topic"), _text("key"), _doc("payload", _STRINGS),
+            key=("topic", "key"),
         ),
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -21,15 +22,29 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql import ColumnElement
 
 from kracken_tasks.errors import RetryLater, StateUnknown
-from kracken_tasks.ledger.entries import EntryKind
+from kracken_tasks.ledger.entries import EntryKind, Source
 from kracken_tasks.ledger.schema import SPECS, SPINE, spec_of_type
 
-__all__ = ["Store"]
+__all__ = ["Store", "acting"]
 
 E = TypeVar("E")
 
 # Any fixed number serves; writers of all books of one database share it.
 _WRITER_LOCK = 0x6B72_6163
+
+# What the work at hand is, of this thread or asyncio task.
+_ORIGIN: ContextVar[tuple[Source, str]] = ContextVar("ledger_origin", default=(Source.UNTOLD, ""))
+_OF_THE_SPINE = frozenset({"source", "cause"})
+
+
+@contextmanager
+def acting(source: Source, cause: str) -> Iterator[None]:
+    """Everything written inside carries this source and cause; the innermost one counts."""
+    token = _ORIGIN.set((source, cause))
+    try:
+        yield
+    finally:
+        _ORIGIN.reset(token)
 
 
 @dataclass(slots=True)
@@ -144,10 +159,14 @@ class Store:
     def append(self, entry: E) -> E:
         """Write one entry under the next number.  Call inside ``transaction``."""
         current: _Open = self._local.open
-        numbered = dataclasses.replace(cast(Any, entry), seq=current.next_seq)
+        source, cause = _ORIGIN.get()
+        numbered = dataclasses.replace(cast(Any, entry), seq=current.next_seq, source=source, cause=cause)
         spec = spec_of_type(type(entry))
-        values = {field.name: getattr(numbered, field.name) for field in dataclasses.fields(numbered)}
-        current.connection.execute(insert(SPINE).values(seq=numbered.seq, book=self.book, kind=spec.kind.value))
+        names = [field.name for field in dataclasses.fields(numbered) if field.name not in _OF_THE_SPINE]
+        values = {name: getattr(numbered, name) for name in names}
+        current.connection.execute(
+            insert(SPINE).values(seq=numbered.seq, book=self.book, kind=spec.kind.value, source=source, cause=cause)
+        )
         current.connection.execute(insert(spec.table).values(book=self.book, **values))
         current.next_seq += 1
         return cast(E, numbered)
@@ -173,7 +192,8 @@ class Store:
     ) -> list[E]:
         """Entries of one type, in order of ``seq`` unless told otherwise; ``limit`` n: only the first n."""
         table = spec_of_type(kind).table
-        query = select(table).where(table.c.book == self.book, *where)
+        query = select(table, SPINE.c.source, SPINE.c.cause).join(SPINE, SPINE.c.seq == table.c.seq)
+        query = query.where(table.c.book == self.book, *where)
         query = query.order_by(table.c.seq if order_by is None else order_by).limit(limit)
         with self.reading() as connection:
             return [_entry(kind, row._mapping) for row in connection.execute(query)]

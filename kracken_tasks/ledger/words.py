@@ -22,6 +22,7 @@ __all__ = [
     "EntryKind",
     "IntentResult",
     "Plan",
+    "Source",
 ]
 
 
@@ -41,6 +42,21 @@ class EntryKind(StrEnum):
     TICK = "tick"
     ALERT = "alert"
     DELIVERY = "delivery"
+    NOTE = "note"
+
+
+class Source(StrEnum):
+    """What kind of work wrote an entry; the entry's ``cause`` says which one."""
+
+    UNTOLD = ""  # written before sources were kept
+    TICK = "tick"  # cause: tick id
+    RECONCILE = "reconcile"  # found on the venue by a tick's look; cause: tick id
+    FLATTEN = "flatten"  # an emergency close; cause: its id
+    CHECK = "check"  # the books held against the venue; cause: the check's time
+    PERSON = "person"  # a command; cause: the person's name
+    OUTBOX = "outbox"  # alerts on their way; cause: channel
+    FEEDBACK = "feedback"  # weights learned from closed trades; cause: what taught them
+    RESTORE = "restore"  # filled from a backup; cause: the file's hash
 
 
 class IntentResult(StrEnum):

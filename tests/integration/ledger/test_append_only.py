@@ -57,7 +57,7 @@ def test_replacing_or_truncating_is_no_way_round(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         attacks = [
             "INSERT OR REPLACE INTO cash SELECT seq, book, ts, movement_id, 'x', kind, asset, '9', fee, balance_after FROM cash",
-            "REPLACE INTO entry SELECT 1, book, kind FROM entry",
+            "REPLACE INTO entry SELECT 1, book, kind, source, cause FROM entry",
         ]
     else:
         attacks = ["TRUNCATE cash", "TRUNCATE entry CASCADE"]

@@ -16,6 +16,7 @@ from kracken_tasks.errors import BadData, KrackenError, Misconfigured
 from kracken_tasks.ledger import Booking, EquityEntry, IntentResult, Lease, LeaseLost, Ledger, Plan
 from kracken_tasks.ledger.backup import Backup, read_backup
 from kracken_tasks.ledger.opening import open_engine
+from kracken_tasks.ledger.schema import HEAD
 from tests.support.ledger import (
     NOON,
     at,
@@ -170,7 +171,7 @@ def test_a_backup_cut_short_anywhere_or_changed_is_refused_and_nothing_is_writte
 
 def test_a_backup_of_another_schema_says_which_version_can_restore_it(ledger: Ledger, tmp_path: Path) -> None:
     content = gzip.decompress(ledger.backup(tmp_path / "b").path.read_bytes())
-    (tmp_path / "old").write_bytes(gzip.compress(content.replace(b'"schema":"0001"', b'"schema":"0000"')))
+    (tmp_path / "old").write_bytes(gzip.compress(content.replace(f'"schema":"{HEAD}"'.encode(), b'"schema":"0000"')))
     with pytest.raises(Misconfigured, match="schema 0000"):
         read_backup(tmp_path / "old")
 
