@@ -20,7 +20,7 @@ from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE
 
-StrategyName = Literal["ensemble", "sma_cross"]
+StrategyName = Literal["ensemble", "sma_cross", "rsi_ml", "trend_vol"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,13 @@ class PriceFeedSettings(Group):
         120.0, ge=1, le=3600, description="How long a hole is tried to be filled before it is committed as one."
     )
     batch_seconds: float = Field(15.0, ge=1, le=600, description="What has come is committed at least so often.")
-    batch_rows: int = Field(5000, ge=100, le=500_000, description="Or when so many rows have come.")
+    batch_rows: int = Field(5000, ge=100, le=100_000, description="Or when so many rows have come.")
+    most_rows_waiting: int = Field(
+        200_000,
+        ge=100_000,
+        le=10_000_000,
+        description="While the lake cannot be written so many rows wait in memory (0.6 kB each); older ones leave a gap.",
+    )
     resume_hours: float = Field(
         24.0,
         gt=0,
@@ -221,7 +227,10 @@ class AgentSettings(Group):
     """One strategy with its symbols and share of capital (``config/agents.yaml``)."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")
-    strategy: Literal["ensemble", "sma_cross", "lstm"] = "ensemble"
+    strategy: Literal["ensemble", "sma_cross", "lstm", "rsi_ml", "trend_vol"] = "ensemble"
+    parameters: dict[str, float | int] = Field(
+        default_factory=dict, description="The strategy's own parameters where they differ from its defaults."
+    )
     symbols: tuple[Symbol, ...] = ()
     share: Fraction = Field(1.0, description="Share of the account's capital.")
 

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final
 
 import pandas as pd
-import talib
 
 from kracken_tasks.domain.trading import Opinion
+from kracken_tasks.signals import indicators
 from kracken_tasks.signals.window import Window, clipped, refuse_outside, surety, window_of
 
 __all__ = ["LOOKBACK", "NAME", "BollingerConfig", "opinion"]
@@ -51,8 +51,7 @@ def opinion(
     unfit = window.unfit(LOOKBACK, now, moving=config.period)
     if unfit:
         return Opinion(NAME, None, 0.0, unfit)
-    upper, middle, _ = (float(line[-1]) for line in talib.BBANDS(window.close, config.period, 1.0, 1.0))
-    sigma, close = upper - middle, float(window.close[-1])
+    (middle, sigma), close = indicators.bands(window.close, config.period), float(window.close[-1])
     if not sigma > _LEAST_SIGMA_FRACTION * middle:
         return Opinion(NAME, None, 0.0, f"flat: bands {2e4 * sigma / middle:.3f} bp wide")
     z = (close - middle) / sigma

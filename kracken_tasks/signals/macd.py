@@ -17,16 +17,15 @@ from datetime import datetime
 from typing import Final
 
 import pandas as pd
-import talib
 
 from kracken_tasks.domain.trading import Opinion
+from kracken_tasks.signals import indicators
 from kracken_tasks.signals.window import Floats, Window, clipped, refuse_outside, surety, window_of
 
 __all__ = ["LOOKBACK", "NAME", "MacdConfig", "opinion"]
 
 NAME: Final = "macd"
-# 34 candles until the first value, 60 for its spread, the rest lets the averages forget where they began (below 1 %).
-LOOKBACK: Final = 160
+LOOKBACK: Final = indicators.MACD_LOOKBACK
 _LEAST_SPREAD_FRACTION: Final = 1e-9
 
 
@@ -60,7 +59,9 @@ def opinion(frame: pd.DataFrame | Window, config: MacdConfig | None = None, *, n
     unfit = window.unfit(LOOKBACK, now, moving=config.spread_bars)
     if unfit:
         return Opinion(NAME, None, 0.0, unfit)
-    histogram = talib.MACD(window.close, config.fast, config.slow, config.signal)[2][-config.spread_bars :]
+    histogram = indicators.macd_histogram(
+        window.close, config.fast, config.slow, config.signal, last=config.spread_bars
+    )
     spread = float(histogram.std())
     if not spread > _LEAST_SPREAD_FRACTION * float(window.close[-1]):
         return Opinion(NAME, None, 0.0, "flat: the histogram does not move")

@@ -1,7 +1,7 @@
 """Signal modules by name.
 
-In: a name from the configured weights.  Out: the module that answers to it.  Never: a stand-in for a module that does not exist yet
-(volume profile and sentiment); a name that is missing here is simply not asked.
+In: a name from the configured weights.  Out: the module that answers to it.  Never: a stand-in for a module that does not exist; a
+name that is missing here is simply not asked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from kracken_tasks.domain.trading import Opinion
-from kracken_tasks.signals import bollinger, lstm, macd, rsi
+from kracken_tasks.signals import bollinger, lstm, macd, rsi, volume_profile
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.window import Window
 
@@ -44,6 +44,7 @@ _MODULES = (
     SignalModule(rsi.NAME, rsi.LOOKBACK, _on_candles(rsi.opinion)),
     SignalModule(macd.NAME, macd.LOOKBACK, _on_candles(macd.opinion)),
     SignalModule(bollinger.NAME, bollinger.LOOKBACK, _on_candles(bollinger.opinion)),
+    SignalModule(volume_profile.NAME, volume_profile.LOOKBACK, _on_candles(volume_profile.opinion)),
     SignalModule(
         lstm.NAME,
         lstm.LOOKBACK,

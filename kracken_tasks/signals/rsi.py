@@ -13,16 +13,15 @@ from datetime import datetime
 from typing import Final
 
 import pandas as pd
-import talib
 
 from kracken_tasks.domain.trading import Opinion
+from kracken_tasks.signals import indicators
 from kracken_tasks.signals.window import Window, clipped, refuse_outside, surety, window_of
 
 __all__ = ["LOOKBACK", "NAME", "RsiConfig", "opinion"]
 
 NAME: Final = "rsi"
-# Wilder's smoothing forgets slowly: after 120 candles the start weighs less than 1e-3.
-LOOKBACK: Final = 120
+LOOKBACK: Final = indicators.RSI_LOOKBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ def opinion(frame: pd.DataFrame | Window, config: RsiConfig | None = None, *, no
     unfit = window.unfit(LOOKBACK, now, moving=config.period + 1)
     if unfit:
         return Opinion(NAME, None, 0.0, unfit)
-    value = float(talib.RSI(window.close, config.period)[-1])
+    value = indicators.rsi(window.close, config.period)
     direction = clipped((50.0 - value) / config.full_strength_points)
     word = "oversold" if value <= 30.0 else "overbought" if value >= 70.0 else "in between"
     return Opinion(NAME, direction, surety(direction), f"RSI {value:.1f}: {word}", {"rsi": value})

@@ -4,7 +4,8 @@ In: a symbol, closed candles, opinions.  Out: ``Proposal`` (buy, sell or hold, h
 short: on a spot account SELL closes a long.
 
 - ``proposal``  the value and the protocol every strategy obeys
-- ``ensemble`` ``sma_cross`` ``lstm``   one strategy each
+- ``ensemble`` ``sma_cross`` ``lstm`` ``rsi_ml`` ``trend_vol``   one strategy each
+- ``setups`` ``logistic``   what rsi_ml's filter learns from, and how
 - ``decide``    candles to proposal in one call: the path of the tick, the paper bot and the backtest alike
 - ``registry``  names and validated parameters to strategies
 """
@@ -14,15 +15,19 @@ from kracken_tasks.strategies.ensemble import EnsembleStrategy
 from kracken_tasks.strategies.lstm import LstmStrategy
 from kracken_tasks.strategies.proposal import Proposal, Strategy
 from kracken_tasks.strategies.registry import STRATEGIES, build_strategy
+from kracken_tasks.strategies.rsi_ml import RsiMlStrategy
 from kracken_tasks.strategies.sma_cross import SmaCrossStrategy
+from kracken_tasks.strategies.trend_vol import TrendVolStrategy
 
 __all__ = [
     "STRATEGIES",
     "EnsembleStrategy",
     "LstmStrategy",
     "Proposal",
+    "RsiMlStrategy",
     "SmaCrossStrategy",
     "Strategy",
+    "TrendVolStrategy",
     "build_strategy",
     "propose_from",
 ]

@@ -15,12 +15,22 @@ from kracken_tasks.strategies.ensemble import EnsembleStrategy
 from kracken_tasks.strategies.lstm import LstmStrategy
 from kracken_tasks.strategies.parameters import refuse
 from kracken_tasks.strategies.proposal import Strategy
+from kracken_tasks.strategies.rsi_ml import RsiMlStrategy
 from kracken_tasks.strategies.sma_cross import SmaCrossStrategy
+from kracken_tasks.strategies.trend_vol import TrendVolStrategy
 
 __all__ = ["STRATEGIES", "build_strategy"]
 
-STRATEGIES: Final[Mapping[str, type[EnsembleStrategy] | type[SmaCrossStrategy] | type[LstmStrategy]]] = (
-    MappingProxyType({"ensemble": EnsembleStrategy, "sma_cross": SmaCrossStrategy, "lstm": LstmStrategy})
+_Kind = type[EnsembleStrategy | SmaCrossStrategy | LstmStrategy | RsiMlStrategy | TrendVolStrategy]
+
+STRATEGIES: Final[Mapping[str, _Kind]] = MappingProxyType(
+    {
+        "ensemble": EnsembleStrategy,
+        "sma_cross": SmaCrossStrategy,
+        "lstm": LstmStrategy,
+        "rsi_ml": RsiMlStrategy,
+        "trend_vol": TrendVolStrategy,
+    }
 )
 
 

@@ -5,6 +5,7 @@ In: ``Settings``.  Out: configurations and the champion's forecast.  Never: torc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -73,15 +74,16 @@ def forecast_source(settings: Settings) -> ForecastSource:
     return forecast
 
 
-def strategy(settings: Settings, name: str) -> Strategy:
+def strategy(settings: Settings, name: str, parameters: Mapping[str, object] | None = None) -> Strategy:
+    """A strategy as the settings want it; ``parameters`` (an agent's own) come before those of the settings."""
     from kracken_tasks.strategies import build_strategy
 
     signals = settings.ml_integration
-    if name == "ensemble":
-        return build_strategy(
-            name, {"weights": dict(signals.signal_weights), "threshold": signals.confidence_threshold}
-        )
-    return build_strategy(name)
+    usual: Mapping[str, Mapping[str, object]] = {
+        "ensemble": {"weights": dict(signals.signal_weights), "threshold": signals.confidence_threshold},
+        "rsi_ml": {"cost_fraction": 2.0 * settings.backtest.commission, "threshold": signals.confidence_threshold},
+    }
+    return build_strategy(name, {**usual.get(name, {}), **(parameters or {})})
 
 
 def rehearsal(settings: Settings, key: SeriesKey, name: str) -> Setting:

@@ -10,10 +10,27 @@ from hypothesis import strategies as st
 
 from kracken_tasks.domain.trading import Action, Opinion
 from kracken_tasks.signals import SIGNALS, ForecastValue, ask_modules, combine
-from kracken_tasks.strategies import EnsembleStrategy, LstmStrategy, SmaCrossStrategy, Strategy, propose_from
+from kracken_tasks.strategies import (
+    EnsembleStrategy,
+    LstmStrategy,
+    RsiMlStrategy,
+    SmaCrossStrategy,
+    Strategy,
+    TrendVolStrategy,
+    propose_from,
+)
 from tests.support.candles import random_candles
 
 FRAME = random_candles(400, seed=11)
+
+
+STRATEGIES = [
+    EnsembleStrategy(),
+    SmaCrossStrategy(),
+    LstmStrategy(),
+    RsiMlStrategy(memory=360, min_setups=5, oversold=45.0, overbought=55.0, horizon=6, cost_fraction=0.0),
+    TrendVolStrategy(fast=10, slow=40),
+]
 
 
 def forecast_at(frame: pd.DataFrame) -> ForecastValue:
@@ -49,7 +66,7 @@ def test_no_signal_depends_on_more_history_than_its_look_back(name: str, cut: in
 
 @settings(max_examples=25, deadline=None)
 @given(cut=st.integers(170, 399), extra=st.integers(0, 9))
-@pytest.mark.parametrize("strategy", [EnsembleStrategy(), SmaCrossStrategy(), LstmStrategy()], ids=lambda s: s.name)
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: s.name)
 def test_no_strategy_depends_on_more_history_than_its_look_back(strategy: Strategy, cut: int, extra: int) -> None:
     seen = FRAME.iloc[:cut]
     forecast = forecast_at(seen)

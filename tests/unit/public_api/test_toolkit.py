@@ -123,8 +123,29 @@ async def test_telegram_alerts_without_a_token_are_silent() -> None:
     await t.send_error_alert("Connection failed", context="Exchange API")
 
 
+@pytest.mark.parametrize("name", ["sma_cross", "rsi_ml", "trend_vol", "lstm", "ensemble"])
+def test_every_announced_strategy_proposes_on_candles_alone(name: str) -> None:
+    from kracken_tasks.strategies import build_strategy, propose_from
+
+    proposal = propose_from(build_strategy(name), "BTC/USD", random_candles(1600))
+    assert proposal.strategy == name
+    assert proposal.action in {"BUY", "SELL", "HOLD"}
+    assert proposal.reason
+
+
+@pytest.mark.parametrize("name", ["rsi", "macd", "bollinger_bands", "volume_profile"])
+def test_every_announced_signal_module_gives_direction_confidence_and_reason(name: str) -> None:
+    from kracken_tasks.signals import ask_modules
+
+    (heard,) = ask_modules(random_candles(300), [name])
+    assert heard.direction is not None
+    assert -1.0 <= heard.direction <= 1.0
+    assert 0.0 <= heard.confidence <= 1.0
+    assert heard.reason
+
+
 def test_a_strategy_that_is_not_here_is_refused_by_name() -> None:
     from kracken_tasks.strategies import build_strategy
 
-    with pytest.raises(Misconfigured, match=r"rsi_ml.*allowed"):
-        build_strategy("rsi_ml")
+    with pytest.raises(Misconfigured, match=r"momentum.*allowed"):
+        build_strategy("momentum")

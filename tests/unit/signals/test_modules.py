@@ -10,11 +10,11 @@ import pytest
 
 from kracken_tasks.domain.trading import Opinion
 from kracken_tasks.errors import Misconfigured
-from kracken_tasks.signals import SIGNALS, ForecastValue, ask_modules, bollinger, lstm, macd, rsi
+from kracken_tasks.signals import SIGNALS, ForecastValue, ask_modules, bollinger, lstm, macd, rsi, volume_profile
 from kracken_tasks.signals.panel import lookback_of
 from tests.support.candles import frame_from_closes, random_candles
 
-TECHNICAL = (rsi, macd, bollinger)
+TECHNICAL = (rsi, macd, bollinger, volume_profile)
 
 
 def falling(rows: int = 200, seed: int = 3) -> pd.DataFrame:
@@ -178,10 +178,10 @@ def test_without_a_model_the_lstm_says_so() -> None:
     assert lstm.opinion(random_candles(100)).reason == "no champion model for this symbol"
 
 
-def test_modules_that_do_not_exist_yet_are_not_asked() -> None:
-    heard = ask_modules(random_candles(200), ["rsi", "sentiment", "volume_profile", "macd"])
+def test_modules_that_do_not_exist_are_not_asked() -> None:
+    heard = ask_modules(random_candles(200), ["rsi", "astrology", "macd"])
     assert [opinion.module for opinion in heard] == ["rsi", "macd"]
-    assert ask_modules(random_candles(200), ["sentiment"]) == ()
+    assert ask_modules(random_candles(200), ["astrology"]) == ()
 
 
 def test_the_panel_and_a_module_alone_agree() -> None:

@@ -34,7 +34,7 @@ def test_the_ensemble_proposes_what_the_vote_says_and_keeps_the_opinions() -> No
 
 
 def test_the_ensemble_asks_only_modules_that_exist_and_weigh_something() -> None:
-    assert EnsembleStrategy().modules == ("rsi", "macd", "bollinger_bands", "lstm")
+    assert EnsembleStrategy().modules == ("rsi", "macd", "bollinger_bands", "volume_profile", "lstm")
     assert EnsembleStrategy({"rsi": 1.0, "macd": 0.0, "sentiment": 1.0}).modules == ("rsi",)
     assert EnsembleStrategy().lookback == 160
 
