@@ -3,8 +3,8 @@
 In: a ``WebSocketManager``, a lake, the contract's judge.  Out: commits, typed gaps, pulses.  Never: a row without a verdict, a trade
 twice, a claim about a span of which something is missing.
 
-- ``recorder`` from batches to commits · ``frames`` batches as frames · ``resume`` where the last run ended
-- ``board``    the pulse of each feed, for other processes · ``report`` what a run did
+- ``recorder`` from batches to commits · ``backlog`` what waits for the lake, within a bound · ``frames`` batches as frames
+- ``board``    the pulse of each feed, for other processes · ``resume`` where the last run ended · ``report`` what a run did
 """
 
 from kracken_tasks.feeds.board import FeedBoard, FeedPulse

@@ -1,7 +1,8 @@
 """From streams to commits: small batches, each staged, judged and committed like everything else in the lake.
 
 In: a ``WebSocketManager``, feeds, a lake, the contract's judge, a board for pulses.  Out: commits, typed gaps, a report.
-Never: a commit without a verdict, two commits at once, a span claimed of which something is missing, an end that loses what has come.
+Never: a commit without a verdict, two commits at once, a span claimed of which something is missing, an end that loses what has come,
+memory without a bound (see ``Backlog``), a feed or a pulse that waits for the lake: both are written beside the listening.
 
 Killed at any instant, what was not committed is fetched again by the next run, which goes on behind the newest committed trade; what was
 committed is known again by its id.  Order matters for that: a hole is filled before newer trades are handed on, so the newest committed
@@ -18,11 +19,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from kracken_tasks.domain.clock import monotonic_seconds
-from kracken_tasks.domain.market import DataKey
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import KrackenError, Misconfigured, RetryLater
 from kracken_tasks.exchange.streams import Batch, FeedKey, FeedStatus, Gap, WebSocketManager
 from kracken_tasks.exchange.streams.pumps import Resume
+from kracken_tasks.feeds.backlog import Backlog, Round, covered
 from kracken_tasks.feeds.board import FeedBoard
 from kracken_tasks.feeds.frames import frame_of
 from kracken_tasks.feeds.report import FeedReport, RecorderReport
@@ -35,7 +36,6 @@ _log = logging.getLogger(__name__)
 
 Judge = Callable[[StagedBatch, datetime], Verdict]
 
-_MOMENT: Final = timedelta(microseconds=1)
 _SHORTEST_WAIT: Final = 0.005
 
 
@@ -43,14 +43,16 @@ _SHORTEST_WAIT: Final = 0.005
 class RecorderRules:
     """When a batch is committed, and how often a pulse is told (seconds on the steady clock; rows over all feeds).
 
-    ``resume_most``: a feed whose last row is older begins afresh; what lies between is left to a backfill.  ``end``: how long the last
-    commit may take when the run is stopped.
+    ``most_rows``: how many may wait while the lake cannot be written; beyond it the oldest leave a gap.  ``resume_most``: a feed whose
+    last row is older begins afresh; what lies between is left to a backfill.  ``end``: how long the last commit may take when the run is
+    stopped.
 
-    Raises: Misconfigured for what is not above zero.
+    Raises: Misconfigured for what is not above zero, or room for less than a batch.
     """
 
     batch_seconds: float = 15.0
     batch_rows: int = 5_000
+    most_rows: int = 200_000
     beat_seconds: float = 1.0
     resume_most: timedelta = timedelta(days=1)
     end: float = 60.0
@@ -59,6 +61,9 @@ class RecorderRules:
         for name in ("batch_seconds", "batch_rows", "beat_seconds", "end"):
             if not getattr(self, name) > 0:
                 raise Misconfigured(f"{name} = {getattr(self, name)!r}: allowed is anything above 0", key=name)
+        if self.most_rows < self.batch_rows:
+            told = f"most_rows = {self.most_rows}: allowed is batch_rows = {self.batch_rows} and more"
+            raise Misconfigured(told, key="most_rows", value=self.most_rows)
 
 
 class Recorder:
@@ -82,8 +87,7 @@ class Recorder:
         self._streams, self.keys = streams, tuple(dict.fromkeys(keys))
         self._lake, self._judge, self._board = lake, judge, board
         self._holder, self._rules, self._record = holder, rules or RecorderRules(), record
-        self._waiting: dict[FeedKey, list[Batch]] = {}
-        self._rows_waiting = 0
+        self.backlog = Backlog(self._rules.most_rows)
         self._oldest_waiting: float | None = None
         self._held_up = False  # the last commit could not be made
         self._rows: dict[FeedKey, int] = dict.fromkeys(self.keys, 0)
@@ -92,7 +96,8 @@ class Recorder:
         self._seqs: list[int] = []
         self._began = monotonic_seconds()
         self._next_beat = 0.0
-        self._flight: asyncio.Task[None] | None = None
+        self._flight: asyncio.Task[None] | None = None  # of a commit
+        self._telling: asyncio.Task[None] | None = None  # of a pulse
         self._statuses: dict[FeedKey, FeedStatus] = {}  # as they were when the run ended
 
     # -- running -------------------------------------------------------------------------------------------------------------
@@ -116,15 +121,17 @@ class Recorder:
         try:
             while until is None or monotonic_seconds() < until:
                 waiting = waiting or asyncio.ensure_future(_next(told))
-                done, _ = await asyncio.wait({waiting}, timeout=self._wait(until))
-                if done:
+                pending: set[asyncio.Future[Any]] = {waiting} if self._flight is None else {waiting, self._flight}
+                await asyncio.wait(pending, timeout=self._wait(until), return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
                     one, waiting = waiting.result(), None
                     if heard is not None:
                         heard(one)
-                    await self._take(one)
-                if self._due():
-                    await self._flush()
-                if await self._beat() and progress is not None:
+                    self._take(one)
+                self._land()
+                if self._flight is None and self._due():
+                    self._flight = asyncio.create_task(self._commit_waiting())
+                if self._beat() and progress is not None:
                     progress(self.report())
         finally:
             await _to_its_end(self._end(told, waiting), self._rules.end)
@@ -138,7 +145,7 @@ class Recorder:
             feeds=tuple(FeedReport(statuses[key], self._rows[key]) for key in self.keys if key in statuses),
             commits=self._commits, rows=self._committed, rejected=self._rejected, gaps=self._gaps,
             seconds=monotonic_seconds() - self._began, seconds_judging=self._judging,
-            first_seq=min(self._seqs, default=None), last_seq=max(self._seqs, default=None),
+            first_seq=min(self._seqs, default=None), last_seq=max(self._seqs, default=None), gave_way=self.backlog.gave_way,
         )  # fmt: skip
 
     def _running(self) -> dict[FeedKey, FeedStatus]:
@@ -146,14 +153,17 @@ class Recorder:
 
     # -- batches -------------------------------------------------------------------------------------------------------------
 
-    async def _take(self, one: Batch | Gap) -> None:
+    def _take(self, one: Batch | Gap) -> None:
         if isinstance(one, Gap):
-            await self._note_gap(one)
-            return
+            self._gaps += 1
         if not self._record or one.key.stored_as is None:
             return
-        self._waiting.setdefault(one.key, []).append(one)
-        self._rows_waiting += len(one.items)
+        before = self.backlog.gave_way
+        self.backlog.add(one)
+        if self.backlog.gave_way and not before:
+            _log.error(
+                "the lake cannot be written, and more than %d rows wait: the oldest leave gaps", self._rules.most_rows
+            )
         if self._oldest_waiting is None:
             self._oldest_waiting = monotonic_seconds()
 
@@ -161,50 +171,58 @@ class Recorder:
         if self._oldest_waiting is None:
             return False
         old = monotonic_seconds() - self._oldest_waiting >= self._rules.batch_seconds
-        return old or (self._rows_waiting >= self._rules.batch_rows and not self._held_up)
+        return old or (self.backlog.rows >= self._rules.batch_rows and not self._held_up)
+
+    def _land(self) -> None:
+        """Raises: what a commit ended with that no waiting mends."""
+        if self._flight is not None and self._flight.done():
+            flight, self._flight = self._flight, None
+            flight.result()
 
     async def _flush(self) -> None:
-        """Commit what waits.  Whoever is cancelled meanwhile leaves the commit going: newer rows must not overtake it."""
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._commit_waiting())
-        flight = self._flight
-        await asyncio.shield(flight)
-        self._flight = None
+        """Wait for the commit that is on its way, then commit what waits."""
+        for _ in range(2):
+            if self._flight is None:
+                self._flight = asyncio.create_task(self._commit_waiting())
+            await asyncio.wait({self._flight})
+            self._land()
 
     async def _commit_waiting(self) -> None:
-        """If the lake cannot be reached now, or its disk is full, the rows go on waiting."""
-        if not self._waiting:
+        """If the lake cannot be reached now, or its disk is full, what is not committed goes on waiting."""
+        if not self.backlog:
             return
-        taken, self._waiting = self._waiting, {}
-        rows, self._rows_waiting, self._oldest_waiting = self._rows_waiting, 0, None
-        started = monotonic_seconds()
+        left, self._oldest_waiting = self.backlog.take(), None
+        now, started = self._known_at(left), monotonic_seconds()
         try:
-            await asyncio.to_thread(self._commit, taken, self._known_at(taken))
+            while left:
+                await asyncio.to_thread(self._commit, left[0], now)
+                for key, batches in left.pop(0).batches.items():
+                    self._rows[key] += sum(len(batch.items) for batch in batches)
+            self._held_up = False
         except (RetryLater, OSError) as error:
             self._held_up = True
-            _log.warning("%d rows could not be committed and wait on: %s", rows, error)
-            for key, batches in self._waiting.items():  # what came meanwhile goes behind it
-                taken.setdefault(key, []).extend(batches)
-            self._waiting = taken
-            self._rows_waiting, self._oldest_waiting = rows + self._rows_waiting, monotonic_seconds()
-        else:
-            self._held_up = False
-            for key, batches in taken.items():
-                self._rows[key] += sum(len(batch.items) for batch in batches)
+            self.backlog.put_back(left)
+            self._oldest_waiting = monotonic_seconds()
+            _log.warning("%d rows could not be committed and wait on: %s", self.backlog.rows, error)
         self._judging += monotonic_seconds() - started
 
-    def _commit(self, taken: Mapping[FeedKey, Sequence[Batch]], now: datetime) -> None:
-        """One commit, and one more for each hole: no claim reaches over one, also where the commit before it had to wait."""
-        stretches = {key: _stretches(batches) for key, batches in taken.items()}
-        for at in range(max(map(len, stretches.values()))):
-            self._commit_unbroken({key: found[at] for key, found in stretches.items() if at < len(found)}, now)
+    def _commit(self, one: Round, now: datetime) -> None:
+        """The rows first: a gap that rows lie in says nothing of their times.  Done twice it is done once: rows are known again."""
+        if one.batches:
+            self._commit_unbroken(one.batches, now)
+        gaps = [gap for gap in one.gaps if gap.end > gap.start]
+        if gaps:
+            told = [
+                (stored, gap.start, gap.end, gap.reason) for gap in gaps if (stored := gap.key.stored_as) is not None
+            ]
+            self._lake.mark_outages(told, known_at=max(now, *(gap.received for gap in gaps)))
 
     def _commit_unbroken(self, taken: Mapping[FeedKey, Sequence[Batch]], now: datetime) -> None:
         staged = []
         for key, batches in sorted(taken.items(), key=lambda pair: str(pair[0])):
             stored, frame = key.stored_as, frame_of(batches)
             assert stored is not None  # _take keeps no book
-            start, end = _covered(batches)
+            start, end = covered(batches)
             staged.append(self._lake.stage(stored, frame, asked_from=start, asked_to=end, source="stream"))
         verdict = self._judge(StagedBatch(tuple(staged)), now)
         for finding in verdict.findings:
@@ -215,20 +233,6 @@ class Recorder:
         self._committed += commit.rows_added + commit.rows_revised
         self._rejected += sum(one.rows for one in verdict.quarantined)
         self._seqs.append(commit.seq)
-
-    async def _note_gap(self, gap: Gap) -> None:
-        """What came before the hole is committed first, so that no batch spans it."""
-        await self._flush()
-        self._gaps += 1
-        stored: DataKey | None = gap.key.stored_as
-        if stored is None or not self._record or gap.end <= gap.start:
-            return
-        try:
-            await asyncio.to_thread(
-                self._lake.mark_outage, stored, gap.start, gap.end, gap.reason, known_at=gap.received
-            )
-        except (RetryLater, OSError) as error:  # the hole stays one that nobody fetched
-            _log.warning("%s: a gap could not be noted: %s", gap.key, error)
 
     # -- edges ---------------------------------------------------------------------------------------------------------------
 
@@ -250,11 +254,17 @@ class Recorder:
     def _known(self, keys: Sequence[FeedKey], now: datetime) -> dict[FeedKey, Resume]:
         return resume_points(self._lake.snapshot(), keys, now=now, most=self._rules.resume_most)
 
-    async def _beat(self) -> bool:
+    def _beat(self) -> bool:
+        """Whether it was time; a pulse that the store has not taken yet is not told twice."""
         now = monotonic_seconds()
         if now < self._next_beat:
             return False
         self._next_beat = now + self._rules.beat_seconds
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell_pulses())
+        return True
+
+    async def _tell_pulses(self) -> None:
         for exchange in {key.exchange for key in self.keys}:
             try:
                 moment = self._streams.clock(exchange).now()
@@ -265,7 +275,6 @@ class Recorder:
                 await asyncio.to_thread(self._board.beat, exchange, self._holder, theirs, now=moment)
             except (OSError, KrackenError) as error:
                 _log.warning("%s: no pulse could be told: %s", exchange, error)
-        return True
 
     async def _end(self, told: AsyncIterator[Batch | Gap], waiting: asyncio.Future[Batch | Gap] | None) -> None:
         """Take what has been told and not heard yet, commit it, and leave no pulse."""
@@ -275,53 +284,32 @@ class Recorder:
             if not done or waiting.cancelled() or waiting.exception() is not None:
                 break
             one, waiting = waiting.result(), None
-            await self._take(one)
+            self._take(one)
         self._statuses = self._running()
         waiting.cancel()  # which ends the feeds, too
         await asyncio.wait({waiting})
-        if self._flight is not None:
-            await self._flush()
         await self._flush()
-        if self._waiting:
-            _log.error("%d rows were not committed; the next run fetches them again", self._rows_waiting)
+        if self.backlog:
+            _log.error("%d rows were not committed; the next run fetches them again", self.backlog.rows)
+        if self._telling is not None:
+            await asyncio.wait({self._telling})  # or it would put the pulse back
         for exchange in {key.exchange for key in self.keys}:
             await asyncio.to_thread(self._board.retire, exchange, self._holder)
 
     def _wait(self, until: float | None) -> float:
         now = monotonic_seconds()
         moments = [self._next_beat, *([until] if until is not None else [])]
-        if self._oldest_waiting is not None:
+        if self._oldest_waiting is not None and self._flight is None:
             moments.append(self._oldest_waiting + self._rules.batch_seconds)
         return max(min(moments) - now, _SHORTEST_WAIT)
 
-    def _known_at(self, taken: Mapping[FeedKey, Sequence[Batch]]) -> datetime:
+    def _known_at(self, taken: Sequence[Round]) -> datetime:
         """Market time now; where a venue has not told it, when the newest row came."""
-        moments = [batch.received for batches in taken.values() for batch in batches]
-        for exchange in {key.exchange for key in taken}:
+        moments = [batch.received for one in taken for batches in one.batches.values() for batch in batches]
+        moments += [gap.received for one in taken for gap in one.gaps]
+        for exchange in {key.exchange for one in taken for key in one.batches}:
             moments.append(self._streams.clock(exchange).now())
         return max(moments)
-
-
-def _stretches(batches: Sequence[Batch]) -> list[list[Batch]]:
-    """The batches of a feed, cut where a hole lies between what they speak for."""
-    found: list[list[Batch]] = []
-    end: datetime | None = None
-    for batch in batches:
-        if not found or (batch.covered is not None and end is not None and batch.covered[0] > end):
-            found.append([])
-        found[-1].append(batch)
-        if batch.covered is not None:
-            end = batch.covered[1] if end is None else max(end, batch.covered[1])
-    return found
-
-
-def _covered(batches: Sequence[Batch]) -> tuple[datetime, datetime]:
-    """The span the batches of a stretch speak for: where none of them knows it, from their first to their last row."""
-    spans = [batch.covered for batch in batches if batch.covered is not None]
-    if spans:
-        return min(span[0] for span in spans), max(span[1] for span in spans)
-    stamps = [item.ts for batch in batches for item in batch.items]
-    return min(stamps), max(stamps) + _MOMENT
 
 
 async def _next(told: AsyncIterator[Batch | Gap]) -> Batch | Gap:

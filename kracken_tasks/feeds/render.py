@@ -15,9 +15,10 @@ __all__ = ["feed_rows", "report_line", "report_text"]
 
 def report_line(report: RecorderReport) -> str:
     """One line of progress."""
+    gave_way = f", {report.gave_way} rows given up for want of room" if report.gave_way else ""
     return (
         f"{report.messages} messages, {report.rows} rows in {report.commits} commits, {report.reconnects} reconnects, "
-        f"{report.filled} holes filled, {report.gaps} left, {report.rejected} rows in quarantine"
+        f"{report.filled} holes filled, {report.gaps} left, {report.rejected} rows in quarantine{gave_way}"
     )
 
 

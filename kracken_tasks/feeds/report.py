@@ -25,7 +25,8 @@ class RecorderReport:
     """A run, or what it has done so far.
 
     ``rejected``: rows the contract kept out; ``seconds_judging``: what checking and committing took of the steady clock;
-    ``first_seq`` and ``last_seq``: the commits of this run, None without one.
+    ``first_seq`` and ``last_seq``: the commits of this run, None without one; ``gave_way``: rows for which there was no room while the
+    lake could not be written.
     """
 
     feeds: tuple[FeedReport, ...]
@@ -37,6 +38,7 @@ class RecorderReport:
     seconds_judging: float
     first_seq: int | None
     last_seq: int | None
+    gave_way: int = 0
 
     @property
     def messages(self) -> int:

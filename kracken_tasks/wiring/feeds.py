@@ -52,8 +52,9 @@ def recorder_rules(settings: Settings) -> RecorderRules:
 
     told = settings.price_feed
     return RecorderRules(
-        batch_seconds=told.batch_seconds, batch_rows=told.batch_rows, resume_most=timedelta(hours=told.resume_hours)
-    )
+        batch_seconds=told.batch_seconds, batch_rows=told.batch_rows, most_rows=told.most_rows_waiting,
+        resume_most=timedelta(hours=told.resume_hours),
+    )  # fmt: skip
 
 
 def _holder_name() -> str:

@@ -70,7 +70,7 @@ class Studio:
     async def kill(self) -> None:
         """As near to ``kill -9`` as one process gets: nothing more is committed."""
         assert self.recorder is not None
-        self.recorder._waiting.clear()
+        self.recorder.backlog.clear()
         self.recorder._record = False
         self.recorder._board = FeedBoard(_Nowhere())
         await self.stop()

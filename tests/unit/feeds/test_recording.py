@@ -18,7 +18,7 @@ from kracken_tasks.lake.snapshot import HoleCause
 from tests.support.recording import CANDLES, QUICK, TICKER, Studio
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
 
-SLOW = RecorderRules(batch_seconds=3600, batch_rows=1_000_000, beat_seconds=0.01)
+SLOW = RecorderRules(batch_seconds=3600, batch_rows=200_000, beat_seconds=0.01)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_trades_are_committed_in_small_batches_while_they_come(studio: Stu
 async def test_stopped_recorder_leaves_everything_that_came_committed(studio: Studio, venue: ScriptedStreams) -> None:
     await studio.start(rules=SLOW)
     venue.happen(9)
-    await studio.until(lambda: sum(len(batches) for batches in studio.recorder._waiting.values()) == 9)
+    await studio.until(lambda: studio.recorder is not None and studio.recorder.backlog.rows == 9)
     assert studio.trades() == []
     await studio.stop()
     assert studio.trades() == venue.tape
