@@ -26,7 +26,7 @@ import pandas as pd
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.trading import Fill, OrderKind, OrderRequest, Side, VenueOrder
 from kracken_tasks.errors import BadData, Misconfigured, TradeRefused
-from kracken_tasks.exchange.access import Account, OrderDesk, VenueAccess
+from kracken_tasks.exchange.access import Account, Market, OrderDesk, VenueAccess
 from kracken_tasks.exchange.candle_pages import candle_frame
 from kracken_tasks.exchange.granted import Brought, brought, configured
 from kracken_tasks.exchange.rates import RateBudget
@@ -86,6 +86,10 @@ class CCXTAdapter:
         """None if orders may be sent to this venue, else the reason why not."""
         granted = self._at(exchange)
         return None if granted.orders is not None else granted.why_no_orders
+
+    def market(self, exchange: str) -> Market:
+        """The venue's public half for code that does not wait with ``await``: the same questions, asked in the caller's thread."""
+        return self._at(exchange).market
 
     # -- market data -------------------------------------------------------------------------------------------------
 
