@@ -9,7 +9,7 @@ Equity is a measurement for decisions (float, per unit as a fund's is); what the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ __all__ = [
     "detail_of",
     "mark",
     "move_state",
+    "pairs_of_held",
     "profits_since_release",
     "release",
     "state_text",
@@ -82,6 +83,22 @@ def _price(asset: str, quotes: Mapping[str, Quote], money: Mapping[str, float]) 
         if quote is not None:
             return quote.bid * rate
     return None
+
+
+def pairs_of_held(
+    amounts: Mapping[str, Decimal], listed: Collection[str], currency: str, rates: Mapping[str, Decimal]
+) -> tuple[str, ...]:
+    """The pairs that held coins are valued by, whether or not anybody trades them; a coin without a listed pair has none.
+
+    Own currency first, then other money in its order.
+    """
+    money = (currency, *rates)
+    found = []
+    for asset in sorted(asset for asset, amount in amounts.items() if amount and asset not in money):
+        pair = next((f"{asset}/{name}" for name in money if f"{asset}/{name}" in listed), None)
+        if pair is not None:
+            found.append(pair)
+    return tuple(found)
 
 
 def mark(

@@ -25,7 +25,7 @@ from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
 from kracken_tasks.execution.exits import due_exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
-from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state
+from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state, pairs_of_held
 from kracken_tasks.execution.protect import merged, protect, raise_plan
 from kracken_tasks.execution.reconcile import Reconciled, check_balances, reconcile
 from kracken_tasks.execution.report import TickReport
@@ -145,7 +145,7 @@ class _Run:
 
         Raises: RetryLater if the venue gives none at all.
         """
-        symbols = sorted(set(self.deps.series) | set(self.deps.ledger.positions()))
+        symbols = sorted({*self.deps.series, *self._held_pairs()})
         if not symbols:
             return {}
         try:
@@ -158,6 +158,12 @@ class _Run:
             if not quote.usable:
                 self.problems[symbol] = f"no usable quote: bid {quote.bid}, ask {quote.ask}"
         return {symbol: quote for symbol, quote in found.items() if quote.usable}
+
+    def _held_pairs(self) -> set[str]:
+        """Pairs of all that is held: positions, and any other coin, so that a pair nobody trades any more keeps its value."""
+        deps = self.deps
+        coins = pairs_of_held(deps.ledger.cash(), deps.broker.instruments(), deps.currency, deps.rates)
+        return {*deps.ledger.positions(), *coins}
 
     def _quotes_one_by_one(self, symbols: Sequence[str]) -> dict[str, Quote]:
         found: dict[str, Quote] = {}
@@ -182,7 +188,7 @@ class _Run:
 
     def _judge(self, differences: Sequence[BalanceLine], now: datetime, *, write: bool) -> AccountState:
         deps = self.deps
-        unquoted = sorted(set(deps.ledger.positions()) - set(self._quotes))
+        unquoted = sorted(self._held_pairs() - set(self._quotes))
         if unquoted:  # counted as nothing they would look like a loss, and the rest would be sold for it
             raise BadData(f"the account cannot be judged without a price of {', '.join(unquoted)}", symbols=unquoted)
         self._mark, worth = mark(

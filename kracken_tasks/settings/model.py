@@ -210,6 +210,10 @@ class HomePaths:
         return self.home / "emergency" / "flatten.jsonl"
 
     @property
+    def kill_switch(self) -> Path:
+        return self.home / "emergency" / "KILL"
+
+    @property
     def rate_counters(self) -> Path:
         return self.home / "rates" / "counters.sqlite"
 

@@ -46,6 +46,9 @@ class TradingSettings(Group):
     max_orders_per_minute: int = Field(
         10, ge=1, le=120, description="More orders than this within a minute are not sent."
     )
+    kill_switch: bool = Field(
+        False, description="Whether nothing is entered for now; the file of `kracken kill-switch on` does the same."
+    )
     risk_timezone: Zone = Field("UTC", description="Zone in which the day of the daily loss begins.")
 
 

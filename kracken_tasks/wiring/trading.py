@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +20,17 @@ from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
 from kracken_tasks.wiring.research import forecast_source, strategy
 from kracken_tasks.wiring.stores import lake, ledger
-from kracken_tasks.wiring.venues import broker
+from kracken_tasks.wiring.venues import broker, enabled, venue
 
 if TYPE_CHECKING:
     from kracken_tasks.execution.broker import Broker
     from kracken_tasks.execution.desk import ExecutionConfig
+    from kracken_tasks.execution.entries import Elsewhere
+    from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.ledger import Ledger
 
-__all__ = ["FlattenTools", "flatten_tools", "tick_deps"]
+__all__ = ["FlattenTools", "flatten_tools", "kill_switch", "tick_deps"]
 
 
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
@@ -56,9 +58,27 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         forecast=forecast_source(settings),
         wait_for_bar=_bar_waiter(settings),
         feed=feed_age(settings, feed_board(settings)),
+        elsewhere=_second_source(settings),
+        kill_switch=kill_switch(settings).holder,
         journal=settings.paths.emergency_journal,
         currency=settings.tax.base_currency,
     )
+
+
+def kill_switch(settings: Settings) -> KillSwitch:
+    """The file under ``home`` that stops entries, or the setting that does."""
+    from kracken_tasks.execution.kill_switch import KillSwitch
+
+    return KillSwitch(settings.paths.kill_switch, always=settings.trading.kill_switch)
+
+
+def _second_source(settings: Settings) -> Callable[[Sequence[str]], Mapping[str, Elsewhere]]:
+    """Prices of every other enabled venue, in order of their names."""
+    from kracken_tasks.execution.second_source import ask_elsewhere
+
+    names = [name for name in enabled(settings) if name != settings.exchange]
+    max_age = timedelta(seconds=settings.trading.max_quote_age_seconds)
+    return lambda symbols: ask_elsewhere({name: venue(settings, name) for name in names}, symbols, max_age=max_age)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.trading import TradingState
+from kracken_tasks.domain.trading import Action, TradingState
 from kracken_tasks.execution.marks import account_state, state_text, value_of
 from kracken_tasks.ledger import StateEntry
 from kracken_tasks.risk.state import AccountState, Cause
 from tests.support.bench import Bench
-from tests.support.market_data import BTC, HandMovedMarket
+from tests.support.market_data import BTC, ETH, HandMovedMarket
 
 D = Decimal
 
@@ -61,6 +61,30 @@ def test_coins_moved_into_earn_are_no_loss_although_they_have_no_price_there(tmp
     report = bench.tick()
     assert report.unit_value == pytest.approx(1.0)
     assert report.unpriced == ("BTC.F",)
+    bench.ledger.close()
+
+
+def test_a_pair_that_is_traded_no_more_keeps_the_value_of_the_coins_that_are_held(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.venue.inner.deposit("ETH", D("2"))  # somebody's own, no position
+    before = bench.tick()
+    bench.symbols = (BTC,)
+    after = bench.tick()
+    assert after.equity == pytest.approx(before.equity)
+    assert after.unit_value == pytest.approx(1.0)
+    assert after.state is TradingState.NORMAL
+    bench.ledger.close()
+
+
+def test_an_account_with_coins_that_have_no_price_right_now_is_not_judged_and_nothing_is_bought(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.venue.inner.deposit("ETH", D("2"))
+    bench.tick()
+    bench.market.prices[ETH] = float("nan")
+    report = bench.tick({BTC: Action.BUY})
+    assert report.problems["account"] == "the account cannot be judged without a price of ETH/USD"
+    assert report.sent == ()
+    assert report.state is TradingState.NORMAL  # no loss was made up
     bench.ledger.close()
 
 
