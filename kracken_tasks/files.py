@@ -7,6 +7,7 @@ file of a set renamed before all of the set lie complete beside it; a decision a
 - ``create_file``                 one file, by exactly one of all who try
 - ``publish``                     a set of files
 - ``make_folder`` ``sync_folder`` names that survive a power cut
+- ``sync_file``                   bytes that do
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["create_file", "make_folder", "publish", "replace_file", "replacing", "sync_folder"]
+__all__ = ["create_file", "make_folder", "publish", "replace_file", "replacing", "sync_file", "sync_folder"]
 
 _serial = itertools.count()
 
@@ -97,6 +98,11 @@ def make_folder(folder: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """The names in a folder are on the disk: without this a power cut can forget a rename."""
     _sync(folder)
+
+
+def sync_file(path: Path) -> None:
+    """What was written to a file is on the disk."""
+    _sync(path)
 
 
 def _scratch(path: Path) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
@@ -20,24 +21,48 @@ from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import CANDLES, Dataset, dataset_of, folder_of
 from kracken_tasks.lake.manifest import QuarantineEntry, digest
 from kracken_tasks.lake.spans import Spans
-from kracken_tasks.lake.staging import read_staged
+from kracken_tasks.lake.staging import read_staged, staged_bytes, staged_table
 from kracken_tasks.lake.store import Store
+from kracken_tasks.lake.takeover import Ready
 
-__all__ = ["Arrival", "arrivals_of", "joined"]
+__all__ = ["Arrival", "Part", "arrivals_of", "joined"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One staged file that was accepted, as its verified bytes; ``ready`` if it could be kept as it lies."""
+
+    staged: StagedSeries
+    raw: bytes
+    ready: Ready | None
+
+
+@dataclass(frozen=True, eq=False)
 class Arrival:
-    """All that one verdict says of one key.  ``rows`` in order (candles: unique); ``blocked``: nothing of it was accepted."""
+    """All that one verdict says of one key.  ``blocked``: nothing of it was accepted."""
 
     key: DataKey
-    rows: Block
+    parts: tuple[Part, ...]
     blocked: bool
     asked: Spans
     rejected: Spans
     quarantine: tuple[QuarantineEntry, ...]
     quarantine_objects: Mapping[str, bytes]
     findings: tuple[Finding, ...]
+
+    @property
+    def sole(self) -> Part | None:
+        """The one file of all rows, if there is one and it could be kept as it lies."""
+        return self.parts[0] if len(self.parts) == 1 and self.parts[0].ready is not None else None
+
+    @property
+    def count(self) -> int:
+        return len(self.rows) if self.sole is None else self.sole.staged.rows
+
+    @cached_property
+    def rows(self) -> Block:
+        """In order (candles: unique)."""
+        return joined(map(_rows, self.parts), dataset_of(self.key))
 
 
 def arrivals_of(store: Store, verdict: Verdict) -> tuple[Arrival, ...]:
@@ -46,22 +71,27 @@ def arrivals_of(store: Store, verdict: Verdict) -> tuple[Arrival, ...]:
     Raises: BadData naming the series whose bytes are missing, differ from the verdict's, or are no candles.
     """
     keys = sorted({staged.key for staged in (*verdict.accepted, *verdict.quarantined)}, key=key_parts)
-    return tuple(_arrival(store, verdict, key) for key in keys)
+    arrivals = tuple(_arrival(store, verdict, key) for key in keys)
+    for arrival in arrivals:
+        if arrival.sole is None:
+            arrival.rows  # noqa: B018  # what is no candle is refused here, before anything is written
+    return arrivals
 
 
 def _arrival(store: Store, verdict: Verdict, key: DataKey) -> Arrival:
     accepted = [staged for staged in verdict.accepted if staged.key == key]
     quarantine, objects, rejected = _quarantine(store, key, [one for one in verdict.quarantined if one.key == key])
     asked = spans.subtract(spans.union(*(_asked(staged, verdict) for staged in accepted)), rejected)
+    parts = tuple(Part(staged, *staged_bytes(store, staged)) for staged in accepted if staged.path)
     return Arrival(
-        key, joined((_rows(store, staged) for staged in accepted if staged.path), dataset_of(key)), not accepted, asked, rejected,
-        quarantine, objects, tuple(finding for finding in verdict.findings if finding.key == key),
+        key, parts, not accepted, asked, rejected, quarantine, objects,
+        tuple(finding for finding in verdict.findings if finding.key == key),
     )  # fmt: skip
 
 
-def _rows(store: Store, staged: StagedSeries) -> Block:
-    dataset = dataset_of(staged.key)
-    rows = Block.from_table(read_staged(store, staged)[1], dataset)
+def _rows(part: Part) -> Block:
+    staged, dataset = part.staged, dataset_of(part.staged.key)
+    rows = Block.from_table(staged_table(part.raw, staged.key), dataset)
     ordered = dataset is not CANDLES or bool((np.diff(rows["ts"]) > 0).all())
     finite = all(bool(np.isfinite(rows[name]).all()) for name in dataset.finite)
     if not ordered or not finite or len(rows) != staged.rows:

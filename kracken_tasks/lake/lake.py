@@ -10,10 +10,10 @@ not exist for readers, so a kill at any instant leaves the snapshot before or th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -27,7 +27,7 @@ from kracken_tasks.lake.block import Block, encode
 from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
-from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
+from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact, stands_alone
 from kracken_tasks.lake.outages import OutageTold, outage_changes
 from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
 from kracken_tasks.lake.release import held_frame, held_rows
@@ -46,13 +46,22 @@ _ENCODERS: Final = 2
 _Written: TypeAlias = tuple[FileEntry, Block]
 
 
+@dataclass(slots=True)
+class _Files:
+    """What must be stored before a commit: objects by name, of which some lie in the store already under other names; and the rows of
+    those that were encoded."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    lying: dict[str, str] = field(default_factory=dict)
+    blocks: list[_Written] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A commit that is not in the log yet, and what must be stored before it is."""
+    """A commit that is not in the log yet, and its files."""
 
     commit: Commit
-    objects: Mapping[str, bytes]
-    blocks: tuple[_Written, ...]
+    files: _Files
 
 
 class Lake:
@@ -101,7 +110,7 @@ class Lake:
         arrivals = arrivals_of(self._store, verdict)
         after, commit = self._append(lambda base: self._draft(base, verdict, arrivals, to_ms(known_at)))
         if commit is None:
-            unchanged = sum(len(arrival.rows) for arrival in arrivals)
+            unchanged = sum(arrival.count for arrival in arrivals)
             return CommitRef(after.seq, after.hash, from_ms(after.known_at), rows_unchanged=unchanged)
         return _ref(after, commit)
 
@@ -143,12 +152,11 @@ class Lake:
         low, high = (-FOREVER if start is None else ticks(start)), (FOREVER if end is None else ticks(end))
 
         def draft(base: State) -> _Draft | None:
-            series, objects, blocks = base.series.get(key, SeriesState(key)), dict[str, bytes](), list[_Written]()
+            series, files = base.series.get(key, SeriesState(key)), _Files()
             rows, released = held_rows(self._store, series, low, high)
             seq, moment = base.seq + 1, max(to_ms(known_at), base.known_at)
-            change = replace(self._rows_change(series, rows, seq, moment, objects, blocks), released=released)
-            commit = Commit(seq, base.hash, moment, "release", "", "", moment, (change,), by, reason)
-            return _Draft(commit, objects, tuple(blocks))
+            change = replace(self._rows_change(series, rows, seq, moment, files), released=released)
+            return _Draft(Commit(seq, base.hash, moment, "release", "", "", moment, (change,), by, reason), files)
 
         after, commit = self._append(draft)
         return _ref(after, commit)
@@ -161,16 +169,16 @@ class Lake:
         """Join neighbouring small files of every series and tape; what any snapshot reads stays the same."""
 
         def draft(base: State) -> _Draft | None:
-            changes, objects, blocks = [], dict[str, bytes](), list[_Written]()
+            changes, files = [], _Files()
             for key, series in sorted(base.series.items(), key=lambda item: key_parts(item[0])):
                 rewrites = runs_to_compact(series.files, self._reading(dataset_of(key)))
                 # No row of these says which commit wrote it, so the name does: nobody meets a killed round's leftovers again.
-                added = self._encoded(key, rewrites, objects, blocks, f"-{base.seq + 1}")
+                added = self._encoded(key, rewrites, files, f"-{base.seq + 1}")
                 if rewrites:
                     changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
             if not changes:
                 return None
-            return replace(self._upkeep(base, "compact", known_at, changes), objects=objects, blocks=tuple(blocks))
+            return replace(self._upkeep(base, "compact", known_at, changes), files=files)
 
         after, commit = self._append(draft)
         return _ref(after, commit)
@@ -287,29 +295,30 @@ class Lake:
                 continue  # a file of the base was replaced and swept away meanwhile; the new head names its successor
             if draft is None:
                 return base, None
-            self._store.put_many(draft.objects)
+            self._store.put_many(draft.files.objects, draft.files.lying)
             after = self._log.append(base, draft.commit)
             if after is not None:
-                for entry, block in draft.blocks:
+                for entry, block in draft.files.blocks:
                     self._reader.put(entry, block)
                 return after, draft.commit
         raise RetryLater(f"{_ATTEMPTS} commits of others came first", lake=repr(self._store))
 
     def _upkeep(self, base: State, kind: str, known_at: datetime, changes: Sequence[Change]) -> _Draft:
         moment = max(to_ms(known_at), base.known_at)
-        return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), {}, ())
+        return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), _Files())
 
     def _fence(self) -> State:
         return self._append(lambda base: self._upkeep(base, "sweep", from_ms(base.known_at), []))[0]
 
     def _draft(self, base: State, verdict: Verdict, arrivals: tuple[Arrival, ...], known_at: int) -> _Draft | None:
         seq, moment = base.seq + 1, max(known_at, base.known_at)
-        objects: dict[str, bytes] = {}
-        blocks: list[_Written] = []
+        files = _Files()
         changes = []
         for arrival in arrivals:
             series = base.series.get(arrival.key, SeriesState(arrival.key))
-            change = self._rows_change(series, arrival.rows, seq, moment, objects, blocks)
+            change = _taken_over(series, arrival, seq, moment, files)
+            if change is None:
+                change = self._rows_change(series, arrival.rows, seq, moment, files)
             if change.added or change.revised or _says_more(series, arrival):
                 changes.append(
                     replace(
@@ -317,22 +326,14 @@ class Lake:
                         quarantine=arrival.quarantine, findings=arrival.findings,
                     )
                 )  # fmt: skip
-                objects |= arrival.quarantine_objects
+                files.objects |= arrival.quarantine_objects
         if not changes:
             return None
         checked = to_ms(verdict.checked_at)
         commit = Commit(seq, base.hash, moment, "commit", verdict.contract, verdict.batch_hash, checked, tuple(changes))
-        return _Draft(commit, objects, tuple(blocks))
+        return _Draft(commit, files)
 
-    def _rows_change(
-        self,
-        series: SeriesState,
-        rows: Block,
-        seq: int,
-        known_at: int,
-        objects: dict[str, bytes],
-        blocks: list[_Written],
-    ) -> Change:
+    def _rows_change(self, series: SeriesState, rows: Block, seq: int, known_at: int, files: _Files) -> Change:
         """What of ``rows`` is news, written to the files it belongs in."""
         news = news_of(self._known(series, rows), rows)
         rewrites: list[Rewrite] = []
@@ -341,7 +342,7 @@ class Lake:
             rewrites = rewrites_for(series.files, stamped, self._reading(rows.dataset))
         return Change(
             series.key, news.added, news.revised, news.unchanged,
-            files_added=self._encoded(series.key, rewrites, objects, blocks), files_removed=_names(rewrites),
+            files_added=self._encoded(series.key, rewrites, files), files_removed=_names(rewrites),
         )  # fmt: skip
 
     def _known(self, series: SeriesState, rows: Block) -> Block:
@@ -359,9 +360,7 @@ class Lake:
 
         return whole_file
 
-    def _encoded(
-        self, key: DataKey, rewrites: list[Rewrite], objects: dict[str, bytes], blocks: list[_Written], mark: str = ""
-    ) -> tuple[FileEntry, ...]:
+    def _encoded(self, key: DataKey, rewrites: list[Rewrite], files: _Files, mark: str = "") -> tuple[FileEntry, ...]:
         folder = f"data/{folder_of(key)}"
         new = [block for rewrite in rewrites for block in rewrite.blocks]
         # A long history comes as several files, and encoding lets go of the interpreter's lock.
@@ -370,10 +369,25 @@ class Lake:
         entries = []
         for block, raw in zip(new, raws, strict=True):
             entry = file_entry(folder, block, raw, mark)
-            objects[entry.name] = raw
-            blocks.append((entry, block))
+            files.objects[entry.name] = raw
+            files.blocks.append((entry, block))
             entries.append(entry)
         return tuple(entries)
+
+
+def _taken_over(series: SeriesState, arrival: Arrival, seq: int, known_at: int, files: _Files) -> Change | None:
+    """All rows are news and their staged file becomes the data file; None where they have to be joined with others."""
+    part = arrival.sole
+    if part is None or part.ready is None:
+        return None
+    ready = part.ready
+    if not stands_alone(series.files, ready.rows, ready.first, ready.last):
+        return None
+    folder = f"data/{folder_of(series.key)}"
+    entry = ready.entry(folder, part.staged.content_hash, len(part.raw), seq=seq, known_at=known_at)
+    files.objects[entry.name] = part.raw
+    files.lying[entry.name] = part.staged.path
+    return Change(series.key, ready.rows, files_added=(entry,))
 
 
 def _says_more(series: SeriesState, arrival: Arrival) -> bool:

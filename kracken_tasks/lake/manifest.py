@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ __all__ = [
     "QuarantineEntry",
     "SeriesState",
     "State",
+    "data_name",
     "digest",
     "file_entry",
 ]
@@ -54,6 +56,7 @@ class FileEntry:
     """One immutable data file.  ``candles`` counts distinct times, ``rows`` every revision of them.
 
     ``first`` and ``last`` (and those of groups and spans) count the dataset's unit: milliseconds, of tapes microseconds.
+    ``bare``: the file lacks the columns of BOOKKEEPING, each of which is one value that ``same`` tells.
     """
 
     name: str
@@ -67,6 +70,7 @@ class FileEntry:
     max_revision: int
     groups: tuple[Group, ...]
     same: tuple[tuple[str, int], ...]
+    bare: bool = False
 
     @property
     def min_seq(self) -> int:
@@ -81,6 +85,7 @@ class FileEntry:
             "name": self.name, "sha256": self.sha256, "bytes": self.bytes, "rows": self.rows, "candles": self.candles,
             "first": self.first, "last": self.last, "max_seq": self.max_seq, "max_revision": self.max_revision,
             "groups": [[g.rows, g.first, g.last, g.min_seq] for g in self.groups], "same": dict(self.same),
+            **({"bare": True} if self.bare else {}),
         }  # fmt: skip
 
     @classmethod
@@ -325,10 +330,15 @@ def file_entry(folder: str, block: Block, raw: bytes, mark: str = "") -> FileEnt
     )  # fmt: skip
     sha256 = digest(raw)
     return FileEntry(
-        f"{folder}/{block.dataset.moment(int(ts[0])):%Y%m%dT%H%M%S}-{sha256[:20]}{mark}.parquet", sha256, len(raw), len(block),
+        data_name(folder, block.dataset.moment(int(ts[0])), sha256, mark), sha256, len(raw), len(block),
         1 + int(np.count_nonzero(np.diff(ts))), int(ts[0]), int(ts[-1]), int(seqs.max()), int(block["revision"].max()),
         groups, tuple(sorted(uniform(block).items())),
     )  # fmt: skip
+
+
+def data_name(folder: str, first: datetime, sha256: str, mark: str = "") -> str:
+    """A data file's name: of its first open time, its content, and ``mark``."""
+    return f"{folder}/{first:%Y%m%dT%H%M%S}-{sha256[:20]}{mark}.parquet"
 
 
 def _still_held(entries: Iterable[QuarantineEntry], rejected: Spans) -> tuple[QuarantineEntry, ...]:

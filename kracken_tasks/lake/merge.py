@@ -24,11 +24,16 @@ from kracken_tasks.lake.dataset import UNKNOWN
 from kracken_tasks.lake.manifest import FileEntry
 from kracken_tasks.lake.tapes import first_told
 
-__all__ = ["FAN_OUT", "LARGEST_ROWS", "SMALL_ROWS", "News", "Rewrite", "news_of", "rewrites_for", "runs_to_compact"]
+__all__ = [
+    "FAN_OUT", "LARGEST_ROWS", "MOST_TAKEN_OVER", "SMALL_ROWS", "News", "Rewrite", "news_of", "rewrites_for", "runs_to_compact",
+    "stands_alone",
+]  # fmt: skip
 
 SMALL_ROWS: Final = 512
 FAN_OUT: Final = 8
 LARGEST_ROWS: Final = 262_144
+# A file that was written by others may be larger, and is cut when it is rewritten.
+MOST_TAKEN_OVER: Final = 4 * LARGEST_ROWS
 _CLASSES: Final = (SMALL_ROWS, SMALL_ROWS * FAN_OUT, SMALL_ROWS * FAN_OUT**2, LARGEST_ROWS // 2)
 
 # The archive sums volumes in floats, the API tells eight decimals: the same candle differs in the last digits.
@@ -90,6 +95,21 @@ def rewrites_for(files: Sequence[FileEntry], rows: Block, read: Callable[[FileEn
         whole = Block.concat([*map(read, taken), rows.take(span.rows)], rows.dataset).in_order()
         rewrites.append(Rewrite(tuple(taken), tuple(_cut(whole))))
     return rewrites
+
+
+def stands_alone(files: Sequence[FileEntry], rows: int, first: int, last: int) -> bool:
+    """True when ``rows`` new rows with times in [first, last] may be a file of their own beside the live ``files`` of a series.
+
+    No file reaches into that time, and no smaller ones would have to be joined with it.  Beside a file of the largest class a small
+    one may stay: joining them would write the large one again for a few rows.
+    """
+    if any(entry.first <= last and entry.last >= first for entry in files):
+        return False
+    if _class_of(rows) == len(_CLASSES):
+        return True
+    position = sum(entry.last < first for entry in files)
+    alone = _Span(position, position, slice(0, rows))
+    return _small_beside(files, position) == (position, position) and _with_run_before(files, alone, 0) == alone
 
 
 def runs_to_compact(files: Sequence[FileEntry], read: Callable[[FileEntry], Block]) -> list[Rewrite]:

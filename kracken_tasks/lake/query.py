@@ -114,9 +114,26 @@ def _source(
     local = [store.local_path(entry.name) for entry in files]
     paths = [str(path) for path in local if path is not None]
     if len(paths) == len(files):
-        return f"read_parquet([{', '.join(map(_quoted, paths))}])", paths
+        full = [path for path, entry in zip(paths, files, strict=True) if not entry.bare]
+        parts = [_read_bare(path, entry, dataset) for path, entry in zip(paths, files, strict=True) if entry.bare]
+        if full:
+            parts.append(f"read_parquet([{', '.join(map(_quoted, full))}])")
+        if len(parts) == 1:
+            return parts[0], paths
+        columns = ", ".join(dataset.stored)
+        return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part}' for part in parts)})", paths
     connection.register(name, remote_files(store, files, dataset))
     return name, []
+
+
+def _read_bare(path: str, entry: FileEntry, dataset: Dataset) -> str:
+    """A file without bookkeeping, and the one value that the manifest tells of each such column."""
+    same = dict(entry.same)
+    told = (
+        f"{same['revision']}::INTEGER AS revision, {same['commit_seq']}::BIGINT AS commit_seq, "
+        f"make_timestamptz({same['known_at'] * 1000}) AS known_at"
+    )
+    return f"(SELECT {', '.join(dataset.columns)}, {told} FROM read_parquet([{_quoted(path)}]))"
 
 
 def _log_views(connection: duckdb.DuckDBPyConnection, store: Store, log: CommitLog, snapshot: Snapshot) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 import pyarrow.dataset as ds  # type: ignore[import-untyped]  # it ships no type information
 
-from kracken_tasks.lake.dataset import Dataset
+from kracken_tasks.lake.dataset import BOOKKEEPING, Dataset
 from kracken_tasks.lake.manifest import FileEntry
 from kracken_tasks.lake.store import Store
 
@@ -28,12 +28,20 @@ def remote_files(store: Store, files: Sequence[FileEntry], dataset: Dataset) -> 
     fragments = [
         kind.make_fragment(
             pa.PythonFile(_Later(store, entry), mode="r"),
-            partition_expression=(ds.field("ts") >= pa.scalar(entry.first, moment))
-            & (ds.field("ts") <= pa.scalar(entry.last, moment)),
+            partition_expression=_told(entry, moment, dataset),
         )
         for entry in files
     ]
     return ds.FileSystemDataset(fragments, pa.schema(fields), kind)
+
+
+def _told(entry: FileEntry, moment: pa.DataType, dataset: Dataset) -> ds.Expression:
+    """What the manifest says of all rows of a file: bounds, and the columns that a bare one lacks, which are filled in from here."""
+    told = (ds.field("ts") >= pa.scalar(entry.first, moment)) & (ds.field("ts") <= pa.scalar(entry.last, moment))
+    if entry.bare:
+        for name in BOOKKEEPING:
+            told &= ds.field(name) == pa.scalar(dict(entry.same)[name], dataset.schema.field(name).type)
+    return told
 
 
 class _Later(io.RawIOBase):

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
-from kracken_tasks.lake.store import check_name, is_name
+from kracken_tasks.lake.store import NOTHING, check_name, is_name
 
 __all__ = ["S3Store"]
 
@@ -62,12 +62,12 @@ class S3Store:
         self._check_condition()
         return self._put_new(name, data)
 
-    def put_many(self, objects: Mapping[str, bytes]) -> None:
+    def put_many(self, objects: Mapping[str, bytes], lying: Mapping[str, str] = NOTHING) -> None:
         if not objects:
             return
         self._check_condition()
         with ThreadPoolExecutor(max_workers=min(_AT_ONCE, len(objects))) as pool:
-            list(pool.map(lambda name: self._put_new(name, objects[name]), sorted(objects)))
+            list(pool.map(lambda name: self._put(name, objects[name], lying.get(name)), sorted(objects)))
 
     def put_scratch(self, name: str, data: bytes) -> None:
         self._call(lambda s3: s3.put_object(Bucket=self.bucket, Key=self._key(name), Body=data))
@@ -106,6 +106,20 @@ class S3Store:
 
         for item in self._call(pages):
             yield item["Key"].removeprefix(self.prefix), item["LastModified"]
+
+    def _put(self, name: str, data: bytes, lying: str | None) -> None:
+        if lying is None or not self._take_over(lying, name):
+            self._put_new(name, data)
+
+    def _take_over(self, there: str, name: str) -> bool:
+        # A copy inside the bucket has no condition everywhere, and needs none: the name is made of the content's hash.
+        source = {"Bucket": self.bucket, "Key": self._key(there)}
+        return bool(
+            self._call(
+                lambda s3: s3.copy_object(Bucket=self.bucket, Key=self._key(name), CopySource=source) is not None,
+                absent=False,
+            )
+        )
 
     def _put_new(self, name: str, data: bytes) -> bool:
         # 409: another conditional write of the same name is under way; the next try tells who won.  A retry of boto3's own after

@@ -20,12 +20,13 @@ from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import DataKey
 from kracken_tasks.domain.refs import StagedSeries
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake.block import SMALL_TABLE, text_array
+from kracken_tasks.lake.block import GROUP_ROWS, SMALL_TABLE, text_array
 from kracken_tasks.lake.dataset import Dataset, dataset_of
 from kracken_tasks.lake.manifest import digest
 from kracken_tasks.lake.store import Store
+from kracken_tasks.lake.takeover import READY, Ready, ready_rows
 
-__all__ = ["STAGING", "read_frame", "read_staged", "stage", "table_of", "to_frame"]
+__all__ = ["STAGING", "read_frame", "read_staged", "stage", "staged_bytes", "staged_table", "table_of", "to_frame"]
 
 STAGING: Final = "_staging"
 _NO_TIME: Final = np.iinfo(np.int64).min
@@ -51,6 +52,9 @@ def stage(
     if not judged:
         facts |= {"asked_from": iso(asked[0]), "asked_to": iso(asked[1])}
     table = _to_table(key, frame, source)
+    ready = None if judged else ready_rows(table, dataset_of(key))
+    if ready is not None:
+        facts[READY] = ready.to_text()
     raw = _encode(table, facts, dataset_of(key))
     content_hash = digest(raw)
     name = f"{STAGING}/{content_hash}.parquet"
@@ -60,8 +64,8 @@ def stage(
     return StagedSeries(key, name, content_hash, len(frame), first, last, asked[0], asked[1], source)
 
 
-def read_staged(store: Store, staged: StagedSeries) -> tuple[bytes, pa.Table]:
-    """The exact bytes that were staged, and the rows in them.
+def staged_bytes(store: Store, staged: StagedSeries) -> tuple[bytes, Ready | None]:
+    """The exact bytes that were staged, and what is known of rows that could be kept as they lie.
 
     Raises: BadData if the file is gone, or is not what the reference says it is.
     """
@@ -72,19 +76,33 @@ def read_staged(store: Store, staged: StagedSeries) -> tuple[bytes, pa.Table]:
             f"{staged.path} holds other bytes than the verdict was given for ({staged.key})",
             series=str(staged.key), expected=staged.content_hash, found=found,
         )  # fmt: skip
-    facts, table = _decode(raw, dataset_of(staged.key).vocabulary)
+    facts = _facts(raw)
     told = {"key": str(staged.key), "asked_from": iso(staged.asked_from), "asked_to": iso(staged.asked_to)}
     wrong = {name: value for name, value in told.items() if facts.get(name, value) != value}
     if wrong:
         raise BadData(
             f"{staged.path} was staged for {facts['key']} and another range than told", series=str(staged.key), **wrong
         )
-    return raw, table
+    ready = Ready.from_text(facts[READY]) if READY in facts else None
+    if ready is not None and ready.rows != staged.rows:
+        raise BadData(f"{staged.path} holds {ready.rows} rows, not {staged.rows}", series=str(staged.key))
+    return raw, ready
+
+
+def read_staged(store: Store, staged: StagedSeries) -> tuple[bytes, pa.Table]:
+    """The exact bytes that were staged, and the rows in them.  Raises: as ``staged_bytes``."""
+    raw, _ = staged_bytes(store, staged)
+    return raw, staged_table(raw, staged.key)
+
+
+def staged_table(raw: bytes, key: DataKey) -> pa.Table:
+    """The rows of a staged file, words as dictionaries."""
+    return _decode(raw, dataset_of(key).vocabulary)
 
 
 def table_of(raw: bytes) -> pa.Table:
     """The rows of a Parquet file of this lake, as they lie in it."""
-    return _decode(raw)[1]
+    return _decode(raw)
 
 
 def read_frame(store: Store, staged: StagedSeries) -> pd.DataFrame:
@@ -139,12 +157,14 @@ def _column(key: DataKey, frame: pd.DataFrame, name: str, source: str) -> pa.Arr
     if name in dataset.times:
         return _times(key, frame[name], name) if there else pa.nulls(len(frame), pa.timestamp(dataset.unit, "UTC"))
     if name in dataset.floats:
-        values = frame[name] if there else np.full(len(frame), np.nan)
-        return _converted(key, name, lambda: pa.array(np.asarray(values, np.float64)))
+        if not there:
+            return pa.nulls(len(frame), pa.float64())
+        return _converted(key, name, lambda: _floats(frame[name], dataset, name))
     if name in dataset.counts:
         return _converted(key, name, lambda: _counts(frame, name))
     if name == "source" and not there:
-        return pa.repeat(source, len(frame))
+        codes = pa.array(np.zeros(len(frame), np.int8))
+        return pa.DictionaryArray.from_arrays(codes, pa.array([source], pa.string()))
     return pa.array(frame[name].array, pa.string(), from_pandas=True) if there else pa.nulls(len(frame), pa.string())
 
 
@@ -173,6 +193,12 @@ def _converted(key: DataKey, name: str, convert: Any) -> pa.Array:
     return array
 
 
+def _floats(values: pd.Series, dataset: Dataset, name: str) -> pa.Array:
+    floats = values.to_numpy(np.float64)
+    # What may be unknown is null in data files, and a staged file may become one.
+    return pa.array(floats, mask=None if name in dataset.finite else np.isnan(floats))
+
+
 def _counts(frame: pd.DataFrame, name: str) -> pa.Array:
     if name not in frame.columns:
         return pa.nulls(len(frame), pa.int64())
@@ -187,19 +213,23 @@ def _encode(table: pa.Table, facts: Mapping[str, str], dataset: Dataset) -> byte
     sink = BytesIO()
     known = {name: encoding for name, encoding in dataset.encodings.items() if name in table.column_names}
     with pq.ParquetWriter(
-        sink, table.schema, compression="lz4" if table.num_rows > SMALL_TABLE else "none", write_statistics=False,
+        sink, table.schema, compression="lz4" if table.num_rows > SMALL_TABLE else "none", write_statistics=["ts"],
         use_dictionary=[name for name in table.column_names if name not in known], column_encoding=known, store_schema=False,
     ) as writer:  # fmt: skip
-        writer.write_table(table)
+        writer.write_table(table, row_group_size=GROUP_ROWS)
         writer.add_key_value_metadata(dict(facts))
     return sink.getvalue()
 
 
-def _decode(raw: bytes, words: Iterable[str] = ()) -> tuple[dict[str, str], pa.Table]:
+def _facts(raw: bytes) -> dict[str, str]:
+    with pq.ParquetFile(pa.BufferReader(raw)) as file:
+        return {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
+
+
+def _decode(raw: bytes, words: Iterable[str] = ()) -> pa.Table:
     """``words``: columns of few words, which come as a dictionary instead of text in every row."""
     with pq.ParquetFile(pa.BufferReader(raw), read_dictionary=list(words)) as file:
-        facts = {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
-        return facts, file.read(use_threads=file.metadata.num_rows > SMALL_TABLE)
+        return file.read(use_threads=file.metadata.num_rows > SMALL_TABLE)
 
 
 def _empty(dataset: Dataset) -> pd.DataFrame:

@@ -14,12 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from kracken_tasks.errors import BadData, Misconfigured
-from kracken_tasks.files import make_folder, sync_folder
+from kracken_tasks.files import make_folder, sync_file, sync_folder
 
-__all__ = ["LocalStore", "Store", "check_name", "is_name", "open_store"]
+__all__ = ["NOTHING", "LocalStore", "Store", "check_name", "is_name", "open_store"]
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 _SYNCS_AT_ONCE: Final = 8
 _NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.=-]*(/[A-Za-z0-9_][A-Za-z0-9_.=-]*)*$")
@@ -29,12 +32,13 @@ class Store(Protocol):
     """A flat name space of immutable objects.
 
     ``put_if_absent`` is atomic and durable when it returns: readers see all bytes or no object, and of two writers of one name
-    exactly one gets True.  ``put_many`` does the same for many names, in any order, and is not atomic over them.
+    exactly one gets True.  ``put_many`` does the same for many names, in any order, and is not atomic over them; ``lying`` says
+    under which other name an object's bytes lie here already, if they do, so that they need not be written again.
     """
 
     def put_if_absent(self, name: str, data: bytes) -> bool: ...
 
-    def put_many(self, objects: Mapping[str, bytes]) -> None: ...
+    def put_many(self, objects: Mapping[str, bytes], lying: Mapping[str, str] = NOTHING) -> None: ...
 
     def put_scratch(self, name: str, data: bytes) -> None:
         """Put something that can be made again: atomic, replacing what has the name, and possibly lost when power fails."""
@@ -85,13 +89,13 @@ class LocalStore:
             sync_folder(path.parent)
         return made
 
-    def put_many(self, objects: Mapping[str, bytes]) -> None:
+    def put_many(self, objects: Mapping[str, bytes], lying: Mapping[str, str] = NOTHING) -> None:
         # First all files, then all their folders, each side by side: a disk commits many syncs at the price of few.
         # Folders of files that were there already are synced too: whoever put them may not have come to it yet.
-        pairs = [(self._path(name), objects[name]) for name in sorted(objects)]
-        absent = [(path, data) for path, data in pairs if not path.exists()]
-        list(self._pool.map(lambda pair: self._write(*pair), absent))
-        list(self._pool.map(sync_folder, sorted({path.parent for path, _ in pairs})))
+        paths = {name: self._path(name) for name in sorted(objects)}
+        absent = [name for name, path in paths.items() if not path.exists()]
+        list(self._pool.map(lambda name: self._put(paths[name], objects[name], lying.get(name)), absent))
+        list(self._pool.map(sync_folder, sorted({path.parent for path in paths.values()})))
 
     def put_scratch(self, name: str, data: bytes) -> None:
         path = self._path(name)
@@ -119,18 +123,28 @@ class LocalStore:
     def local_path(self, name: str) -> Path | None:
         return self._path(name)
 
+    def _put(self, path: Path, data: bytes, lying: str | None) -> None:
+        if lying is None or not self._take_over(self._path(lying), path):
+            self._write(path, data)
+
+    def _take_over(self, there: Path, path: Path) -> bool:
+        """Give what lies ``there`` a second name, once it is on the disk; False if it was swept away meanwhile."""
+        make_folder(path.parent)
+        try:
+            sync_file(there)
+            _link(there, path)
+        except FileNotFoundError:
+            return False
+        except FileExistsError:
+            pass
+        return True
+
     def _write(self, path: Path, data: bytes) -> bool:
         temporary = self._write_temporary(path, data)
         try:
-            os.link(temporary, path)
+            _link(temporary, path)
         except FileExistsError:
             return False
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
-                raise
-            raise Misconfigured(
-                f"{path.parent} lies on a file system without hard links, which commits need", folder=str(path.parent)
-            ) from error
         finally:
             temporary.unlink(missing_ok=True)
         return True
@@ -159,6 +173,17 @@ class LocalStore:
 
     def _path(self, name: str) -> Path:
         return self.root / check_name(name)
+
+
+def _link(there: Path, path: Path) -> None:
+    try:
+        os.link(there, path)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
+        raise Misconfigured(
+            f"{path.parent} lies on a file system without hard links, which commits need", folder=str(path.parent)
+        ) from error
 
 
 def open_store(url: str, *, endpoint: str | None = None, region: str | None = None) -> Store:

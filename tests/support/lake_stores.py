@@ -13,7 +13,7 @@ import pytest
 
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.errors import BadData
-from kracken_tasks.lake.store import LocalStore, Store
+from kracken_tasks.lake.store import NOTHING, LocalStore, Store
 
 __all__ = ["STORES", "Killed", "MemoryStore", "StoppingStore", "store_of"]
 
@@ -48,7 +48,7 @@ class MemoryStore:
             self.stamps[name] = self.now
             return True
 
-    def put_many(self, objects: Mapping[str, bytes]) -> None:
+    def put_many(self, objects: Mapping[str, bytes], lying: Mapping[str, str] = NOTHING) -> None:
         for name in sorted(objects):
             self.put_if_absent(name, objects[name])
 
@@ -94,9 +94,11 @@ class StoppingStore:
         self._changed()
         return made
 
-    def put_many(self, objects: Mapping[str, bytes]) -> None:
+    def put_many(self, objects: Mapping[str, bytes], lying: Mapping[str, str] = NOTHING) -> None:
         for name in sorted(objects):
-            self.put_if_absent(name, objects[name])
+            here = {name: lying[name]} if name in lying else NOTHING
+            self._inner.put_many({name: objects[name]}, here)
+            self._changed()
 
     def put_scratch(self, name: str, data: bytes) -> None:
         self._inner.put_scratch(name, data)
