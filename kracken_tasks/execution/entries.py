@@ -15,30 +15,23 @@ import pandas as pd
 
 from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.money import price_of
-from kracken_tasks.domain.trading import Action, Decision, IntentKey, Purpose, SizeReceipt
+from kracken_tasks.domain.trading import Action, IntentKey, Purpose
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.judging import Facts, Holding, Judged, frame_rows, proposed, sized
 from kracken_tasks.execution.orders import entry_request
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent, withdraw_intent
 from kracken_tasks.ledger import Plan
-from kracken_tasks.risk.correlation import CorrelationCut, correlation_cut
-from kracken_tasks.risk.guards import EntryContext, freshness
 from kracken_tasks.risk.limits import RiskLimits
-from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
-from kracken_tasks.risk.sizing import SizingInput, size_entry
-from kracken_tasks.risk.stops import StopPlan, StopRules, plan_stops
-from kracken_tasks.risk.volatility import atr_fraction, daily_volatility
+from kracken_tasks.risk.stops import StopPlan, StopRules
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
-from kracken_tasks.strategies.proposal import Proposal, Strategy
+from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
 
 ForecastSource = Callable[[SeriesKey, pd.DataFrame, datetime], ForecastValue | None]
-
-# Rows that volatility and correlation look at (risk's own defaults), whatever the strategy needs.
-_RISK_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +66,6 @@ class Candidate:
         return self.key.symbol
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A decision with what is needed to act on it; ``stops`` only where an entry was sized."""
-
-    decision: Decision
-    proposal: Proposal
-    stops: StopPlan | None = None
-
-
-def frame_rows(strategy: Strategy) -> int:
-    """How many closed candles a decision reads."""
-    return max(strategy.lookback, _RISK_ROWS)
-
-
 def decide(
     desk: Desk,
     candidate: Candidate,
@@ -109,60 +88,67 @@ def decide(
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )
-    proposal = candidate.strategy.propose(candidate.symbol, candidate.frame, opinions)
-    blank = Decision(
-        symbol=candidate.symbol,
-        action=proposal.action,
-        confidence=proposal.confidence,
-        strategy=proposal.strategy,
-        bar_ts=proposal.bar_ts,
-        commit_seq=commit_seq,
-        opinions=proposal.opinions or opinions,
-        guards=(),
-        receipt=None,
-        reason=proposal.reason,
+    before = proposed(
+        candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
     )
-    fresh = freshness(proposal.bar_ts, candidate.key.timeframe.seconds, now, limits)
-    if not fresh.passed:
-        # Old candles are no reason to sell either; exits look at quotes.
-        return Judged(replace(blank, action=Action.HOLD, guards=(fresh,), reason=fresh.reason), proposal)
-    if proposal.action is not Action.BUY:
-        return Judged(blank, proposal)
-    stops = _stop_plan(candidate, proposal, rules)
-    alike = _alike(desk, candidate, others, account, limits)
-    together = sum(_worth(desk, others, account, symbol) for symbol in alike.cluster)
-    receipt = _size(desk, candidate, others, account, limits, proposal, stops, alike, together)
-    context = _context(desk, candidate, others, account, limits, proposal, receipt, alike, together, now)
-    guards = evaluate(ENTRY_POLICY, context)
-    blocked = first_block(guards)
-    reason = proposal.reason if blocked is None else f"blocked by {blocked.guard}: {blocked.reason}"
-    return Judged(replace(blank, guards=guards, receipt=receipt, reason=reason), proposal, stops)
-
-
-def _stop_plan(candidate: Candidate, proposal: Proposal, rules: StopRules) -> StopPlan:
-    frame = candidate.frame
-    columns = (frame[name].to_numpy(dtype="float64") for name in ("high", "low", "close"))
-    atr = atr_fraction(*columns)
-    return plan_stops(
-        candidate.quote.ask,
-        candidate.instrument,
-        rules,
-        atr=atr,
-        stop_pct=proposal.stop_pct,
-        take_profit_pct=proposal.take_profit_pct,
-    )
-
-
-def _alike(
-    desk: Desk, candidate: Candidate, others: Mapping[str, Candidate], account: Account, limits: RiskLimits
-) -> CorrelationCut:
-    """What is held besides and moves with the candidate; a holding whose candles are not read here counts as alike."""
+    if before.decision.action is Action.HOLD:
+        return before
+    facts = _facts(desk, candidate, others, account, limits, rules)
+    if before.decision.action is not Action.BUY:
+        return replace(before, facts=facts)
     held = {
-        symbol: others[symbol].frame if symbol in others else None
-        for symbol in _open_symbols(desk, account)
-        if symbol != candidate.symbol
+        holding.symbol: others[holding.symbol].frame if holding.symbol in others else None
+        for holding in facts.holdings
+        if holding.symbol != candidate.symbol
     }
-    return correlation_cut(candidate.frame, held, limits.correlation_threshold)
+    return sized(before, candidate.key, candidate.frame, held, facts, now=now)
+
+
+def _facts(
+    desk: Desk,
+    candidate: Candidate,
+    others: Mapping[str, Candidate],
+    account: Account,
+    limits: RiskLimits,
+    rules: StopRules,
+) -> Facts:
+    symbol, state = candidate.symbol, desk.ledger.state()
+    return Facts(
+        instrument=candidate.instrument,
+        quote=candidate.quote,
+        limits=limits,
+        rules=rules,
+        state=state.state,
+        state_reason=state.reason,
+        unknown_intent=desk.unknown.get(symbol, ""),
+        equity=account.mark.equity,
+        cash=account.cash(desk, candidate.instrument.quote),
+        drawdown=account.mark.drawdown,
+        daily_loss=account.mark.daily_loss,
+        losing_streak=account.losing_streak,
+        kelly=account.kelly,
+        fee_fraction=desk.config.costs.fee_fraction(candidate.instrument),
+        holdings=_holdings(desk, others, account),
+        last_entry_at=account.last_entry_at.get(symbol),
+        last_exit_at=account.last_exit_at.get(symbol),
+        orders_last_minute=account.orders_last_minute,
+        turnover_today=account.turnover_today + account.outlay,
+        row_findings=candidate.against,
+        elsewhere=candidate.elsewhere.price,
+        elsewhere_source=candidate.elsewhere.source,
+        kill_switch=candidate.kill_switch,
+        feed_age=None if candidate.feed is None else candidate.feed[0],
+        feed_note="" if candidate.feed is None else candidate.feed[1],
+    )
+
+
+def _holdings(desk: Desk, others: Mapping[str, Candidate], account: Account) -> tuple[Holding, ...]:
+    """Where a position is open, or may be in a moment; one whose candles are not read here counts as alike."""
+    open_symbols = desk.ledger.positions().keys() | account.outlays.keys()
+    return tuple(
+        Holding(symbol, _worth(desk, others, account, symbol), others[symbol].key if symbol in others else None)
+        for symbol in sorted(open_symbols)
+    )
 
 
 def _worth(desk: Desk, others: Mapping[str, Candidate], account: Account, symbol: str) -> float:
@@ -172,120 +158,6 @@ def _worth(desk: Desk, others: Mapping[str, Candidate], account: Account, symbol
     if position is None:
         return under_way
     return under_way + (float(position.cost) if quoted is None else float(position.amount) * quoted.quote.bid)
-
-
-def _size(
-    desk: Desk,
-    candidate: Candidate,
-    others: Mapping[str, Candidate],
-    account: Account,
-    limits: RiskLimits,
-    proposal: Proposal,
-    stops: StopPlan,
-    alike: CorrelationCut,
-    together: float,
-) -> SizeReceipt:
-    facts = SizingInput(
-        instrument=candidate.instrument,
-        equity=account.mark.equity,
-        cash=account.cash(desk, candidate.instrument.quote),
-        price=candidate.quote.ask,
-        stop_pct=stops.stop_pct,
-        confidence=proposal.confidence,
-        volatility=_volatility(candidate, proposal),
-        exposure=_exposure(desk, others, account),
-        correlation_factor=alike.factor,
-        correlation_reason=alike.reason,
-        correlations=alike.correlations,
-        cluster=alike.cluster,
-        cluster_exposure=together,
-        kelly=account.kelly,
-        fee_fraction=desk.config.costs.fee_fraction(candidate.instrument),
-    )
-    return size_entry(facts, limits)
-
-
-def _volatility(candidate: Candidate, proposal: Proposal) -> float:
-    if proposal.volatility is not None:
-        return proposal.volatility
-    return daily_volatility(candidate.frame["close"].to_numpy(dtype="float64"), candidate.key.timeframe.seconds)
-
-
-def _open_symbols(desk: Desk, account: Account) -> set[str]:
-    """Where a position is open, or may be in a moment."""
-    return desk.ledger.positions().keys() | account.outlays.keys()
-
-
-def _exposure(desk: Desk, others: Mapping[str, Candidate], account: Account) -> float:
-    """Market value of everything held and under way."""
-    return sum(_worth(desk, others, account, symbol) for symbol in sorted(_open_symbols(desk, account)))
-
-
-def _context(
-    desk: Desk,
-    candidate: Candidate,
-    others: Mapping[str, Candidate],
-    account: Account,
-    limits: RiskLimits,
-    proposal: Proposal,
-    receipt: SizeReceipt,
-    alike: CorrelationCut,
-    together: float,
-    now: datetime,
-) -> EntryContext:
-    symbol = candidate.symbol
-    held = _open_symbols(desk, account)
-    notional = float(receipt.notional)
-    fee = desk.config.costs.fee_fraction(candidate.instrument)
-    state = desk.ledger.state()
-    reference, source = _second_source(candidate)
-    return EntryContext(
-        symbol=symbol,
-        now=now,
-        limits=limits,
-        state=state.state,
-        state_reason=state.reason,
-        unknown_intent=desk.unknown.get(symbol, ""),
-        bar_ts=proposal.bar_ts,
-        bar_seconds=candidate.key.timeframe.seconds,
-        row_findings=candidate.against,
-        venue_status=candidate.instrument.status,
-        quote=candidate.quote,
-        reference_price=reference,
-        reference_source=source,
-        kill_switch=candidate.kill_switch,
-        confidence=proposal.confidence,
-        last_entry_at=account.last_entry_at.get(symbol),
-        last_exit_at=account.last_exit_at.get(symbol),
-        position_open=symbol in held,
-        open_positions=len(held),
-        equity=account.mark.equity,
-        cash=account.cash(desk, candidate.instrument.quote),
-        exposure=_exposure(desk, others, account),
-        cluster=alike.cluster,
-        cluster_exposure=together,
-        drawdown=account.mark.drawdown,
-        daily_loss=account.mark.daily_loss,
-        losing_streak=account.losing_streak,
-        lots=receipt.lots,
-        order_notional=notional,
-        order_cost=notional * (1.0 + limits.price_cap_fraction) * (1.0 + fee),
-        orders_last_minute=account.orders_last_minute,
-        turnover_today=account.turnover_today + account.outlay,
-        feed_age=None if candidate.feed is None else candidate.feed[0],
-        feed_note="" if candidate.feed is None else candidate.feed[1],
-    )
-
-
-def _second_source(candidate: Candidate) -> tuple[float | None, str]:
-    """What the ask is held against, and who says so: another venue's quote, else the newest closed candle, else nobody."""
-    elsewhere, frame = candidate.elsewhere, candidate.frame
-    if elsewhere.price is not None:
-        return elsewhere.price, elsewhere.source
-    note = f"; {elsewhere.source}" if elsewhere.source else ""
-    if not len(frame):
-        return None, f"no candle{note}"
-    return float(frame["close"].iloc[-1]), f"last close{note}"
 
 
 def enter(

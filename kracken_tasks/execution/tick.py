@@ -32,6 +32,7 @@ from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost
+from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.equity import UnitMark
 from kracken_tasks.risk.state import AccountState
 
@@ -317,7 +318,8 @@ class _Run:
         candidate = replace(candidate, kill_switch=deps.kill_switch())  # now, not when the stage began
         judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
         decision = judged.decision
-        written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now)
+        facts = "" if judged.facts is None else encode(judged.facts)
+        written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now, facts=facts)
         self._found = replace(self._found, decisions=(*self._found.decisions, written.entry.decision))
         if decision.action is Action.SELL:
             position = deps.ledger.positions().get(decision.symbol)
