@@ -165,7 +165,10 @@ def _column(key: DataKey, frame: pd.DataFrame, name: str, source: str) -> pa.Arr
     if name == "source" and not there:
         codes = pa.array(np.zeros(len(frame), np.int8))
         return pa.DictionaryArray.from_arrays(codes, pa.array([source], pa.string()))
-    return pa.array(frame[name].array, pa.string(), from_pandas=True) if there else pa.nulls(len(frame), pa.string())
+    if not there:
+        return pa.nulls(len(frame), pa.string())
+    words = pa.array(frame[name].array, pa.string(), from_pandas=True)
+    return words.dictionary_encode() if name in dataset.vocabulary else words
 
 
 def _times(key: DataKey, values: pd.Series, name: str) -> pa.Array:

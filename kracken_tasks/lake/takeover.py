@@ -11,15 +11,16 @@ them.  Which commit wrote the rows is not in such a file: it is one value for al
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
+import pyarrow.compute as pc  # type: ignore[import-untyped]  # it ships no type information
 
-from kracken_tasks.errors import BadData
-from kracken_tasks.lake.block import GROUP_ROWS, Block, uniform
-from kracken_tasks.lake.dataset import BOOKKEEPING, CANDLES, UNKNOWN, Dataset
+from kracken_tasks.lake.block import GROUP_ROWS
+from kracken_tasks.lake.dataset import CANDLES, UNKNOWN, Dataset
 from kracken_tasks.lake.manifest import FileEntry, Group, data_name
 from kracken_tasks.lake.merge import MOST_TAKEN_OVER, SMALL_ROWS
 
@@ -76,18 +77,40 @@ def ready_rows(table: pa.Table, dataset: Dataset) -> Ready | None:
         return None
     if tuple(table.column_names) != dataset.columns:
         return None
-    try:
-        block = Block.from_table(table, dataset)
-    except BadData:  # a word that no candle has: the contract's business
+    ts = table.column("ts").cast(pa.int64()).to_numpy()
+    if not bool((ts[1:] > ts[:-1]).all()) or not all(_finite(table.column(name)) for name in dataset.finite):
         return None
-    ts = block["ts"]
-    in_order = bool((np.diff(ts) > 0).all()) and all(bool(np.isfinite(block[name]).all()) for name in dataset.finite)
-    told = all(
-        int(np.count_nonzero(block[name] == UNKNOWN)) == table.column(name).null_count for name in dataset.counts
-    )
-    if not in_order or not told:
-        return None
+    same: dict[str, int] = {}
+    for name in (*dataset.counts, *dataset.vocabulary):
+        spread = _spread(table.column(name), dataset.vocabulary.get(name))
+        if spread is None:
+            return None
+        if spread[0] == spread[1]:
+            same[name] = spread[0]
+    for name in dataset.floats:
+        if table.column(name).null_count == table.num_rows:
+            same[name] = 0
     edges = range(0, len(ts), GROUP_ROWS)
     groups = tuple((len(part), int(part[0]), int(part[-1])) for at in edges for part in [ts[at : at + GROUP_ROWS]])
-    same = {name: value for name, value in uniform(block).items() if name not in BOOKKEEPING}
     return Ready(groups, tuple(sorted(same.items())))
+
+
+def _finite(column: pa.ChunkedArray) -> bool:
+    return not column.null_count and bool(np.isfinite(column.to_numpy()).all())
+
+
+def _spread(column: pa.ChunkedArray, words: Sequence[str] | None) -> tuple[int, int] | None:
+    """The smallest and the largest value as a reader takes it (words: places in the vocabulary; unknown: UNKNOWN); None if a value is
+    no such thing."""
+    nulls = [UNKNOWN] if column.null_count else []
+    if words is None:
+        told = pc.min_max(column).as_py()
+        values = [value for value in told.values() if value is not None]
+        if any(value < 0 for value in values):
+            return None
+    else:
+        found = {word for chunk in column.chunks for word in chunk.dictionary.to_pylist()}
+        if nulls or not found <= set(words):
+            return None
+        values = [words.index(word) for word in found]
+    return min(values + nulls), max(values + nulls)
