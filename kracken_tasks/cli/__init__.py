@@ -12,6 +12,7 @@ its own: every command calls a room or the local stack.
 - ``history``   backfill, aggregate
 - ``stream``    stream: venues as they happen
 - ``research``  train, backtest, models
+- ``signals``   signals weights, reset
 - ``trading``   tick, halt, reduce-only, resume, release, flatten
 - ``exports``   export, tax, dump
 - ``explain``   explain, replay

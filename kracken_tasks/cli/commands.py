@@ -18,6 +18,7 @@ from kracken_tasks.cli import (
     lake,
     ledger,
     research,
+    signals,
     stack,
     stream,
     trading,
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (stack, data, lake, keeping, contracts, history, stream, research, trading, exports, explain, ledger):
+for part in (stack, data, lake, keeping, contracts, history, stream, research, signals, trading, exports, explain, ledger):
     part.add_to(app)
 
 

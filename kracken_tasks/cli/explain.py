@@ -57,6 +57,7 @@ def replay(
     Not computed again: sizes and the guards of entries, whose quotes the ledger does not hold.
     """
     from kracken_tasks.explain.replay import replay as again
+    from kracken_tasks.signals.learning import learned_before
 
     settings = load_settings()
     deps = wiring.tick_deps(settings, timeframe)
@@ -71,7 +72,9 @@ def replay(
                 f"{entry.symbol} is not traded by these settings; a replay needs its strategy", symbol=entry.symbol
             )
         view = wiring.lake(settings).snapshot(entry.decision.commit_seq)
-        result = again(entry, deps.strategies[entry.symbol], view, deps.series[entry.symbol], deps.limits)
+        known = learned_before(deps.ledger, entry.seq)
+        strategy = wiring.learned_strategy(settings, deps.strategies[entry.symbol], known)
+        result = again(entry, strategy, view, deps.series[entry.symbol], deps.limits)
         say(
             f"{result.symbol}: {'identical' if result.identical else 'differs'}, on commit {view.seq} {view.content_hash}"
         )

@@ -9,7 +9,7 @@ killed halfway sends nothing its first run may have sent, and looks after what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from kracken_tasks.execution.exits import due_exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state, pairs_of_held
 from kracken_tasks.execution.protect import merged, protect, raise_plan
-from kracken_tasks.execution.reconcile import Reconciled, check_balances, reconcile
+from kracken_tasks.execution.reconcile import Reconciled, check_balances, doubt_ends, reconcile
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
@@ -35,6 +35,7 @@ from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine,
 from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.equity import UnitMark
 from kracken_tasks.risk.state import AccountState
+from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name", "run_tick"]
 
@@ -49,7 +50,7 @@ def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
     lease = deps.ledger.leases.acquire(lease_name(deps.ledger), deps.holder, deps.config.lease_ttl, deps.wall.now())
     if isinstance(lease, LeaseHeld):
         return TickReport(slot.tick_id, slot.at, f"skipped: lease held by {lease.holder} until {iso(lease.until)}")
-    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config)
+    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config, pause=deps.pause)
     run = _Run(deps, slot, desk)
     try:
         return run.go()
@@ -70,7 +71,9 @@ class _Run:
         self._found = TickReport(slot.tick_id, slot.at, "", currency=deps.currency)
         self._quotes: dict[str, Quote] = {}
         self._balances: Mapping[str, Balance] = {}
+        self._moved: set[str] = set()  # symbols whose stops were changed since the last look
         self._mark: UnitMark | None = None
+        self._retuned: Callable[[Strategy], Strategy] = lambda strategy: strategy
 
     def go(self) -> TickReport:
         if self.deps.ledger.tick(self.slot.tick_id) is not None:
@@ -93,12 +96,17 @@ class _Run:
             self._trail(look.now)
         with self._stage("protect"):
             look = self._protect(look)
-        with self._stage("decide"):
-            self._decide_all(look)
+        try:
+            with self._stage("decide"):
+                self._decide_all(look)
+        except LeaseLost:
+            raise
+        except Exception:  # a broken lake, say: what was sent is looked at and the account marked all the same
+            with self._stage("book"):
+                self._end(look, finished=False)
+            raise
         with self._stage("book"):
-            if self.desk.touched:  # one look for all that was sent
-                self._protect(look)
-            self._close_books()
+            self._end(look, finished=True)
         return self.report("done")
 
     def report(self, result: str) -> TickReport:
@@ -232,10 +240,39 @@ class _Run:
 
     def _protect(self, look: Reconciled) -> Reconciled:
         if self.desk.touched:  # what was sent has filled, and exits have moved the stops since the look
-            self.desk.touched = False
-            look = self._reconcile()
-        self._found = replace(self._found, protections=merged(self._found.protections, protect(self.desk, look)))
+            look = self._look_again()
+        done = protect(self.desk, look)
+        self._moved = {item.symbol for item in done if item.actions or item.sent}
+        self._found = replace(self._found, protections=merged(self._found.protections, done))
         return look
+
+    def _look_again(self) -> Reconciled:
+        """Look at what was sent.  A listing that cannot be read is asked again: what an exit left over lies without a stop until then."""
+        for seconds in _AGAIN_AFTER_SECONDS:
+            try:
+                look = self._reconcile()
+            except RetryLater:
+                self.desk.wait(seconds)
+            else:
+                break
+        else:
+            look = self._reconcile()
+        self.desk.touched, self._moved = False, set()
+        return look
+
+    def _outlast_doubt(self) -> None:
+        """Wait until a doubt that leaves a position naked is over, look and protect: the next slot may be an hour away."""
+        naked = {item.symbol for item in self._found.protections if not item.protected}
+        until = doubt_ends(self.desk, naked, self.deps.broker.now())
+        if until is None:
+            return
+        self.desk.wait((until - self.deps.broker.now()).total_seconds() + _CLOCK_STEP_SECONDS)
+        if self.deps.broker.now() <= until:
+            return  # market time stands still or is slow: the next tick will know
+        for symbol in naked:
+            self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
+        self.desk.touched = True
+        self._protect(self._look_again())
 
     # -- entering ------------------------------------------------------------------------------------------------------------
 
@@ -252,6 +289,8 @@ class _Run:
         now = self._wait(keys, deps.broker.now())
         view = deps.snapshot()
         self._found = replace(self._found, commit_seq=view.seq)
+        with self._guarding("signal weights"):  # what cannot be learned now leaves the configured weights
+            self._retuned = deps.retuner(now)
         elsewhere = deps.elsewhere([key.symbol for key in keys if key.symbol in self._quotes])
         candidates: dict[str, Candidate] = {}
         for key in keys:
@@ -280,7 +319,7 @@ class _Run:
         return self.deps.broker.now()
 
     def _candidate(self, view: CandleView, key: SeriesKey, now: datetime) -> Candidate:
-        strategy = self.deps.strategies[key.symbol]
+        strategy = self._retuned(self.deps.strategies[key.symbol])
         frame = view.candles(key, last=frame_rows(strategy))
         against = [
             f"{item.rule}: {item.detail}" for item in self.deps.row_findings(frame, key, now) if item.action != "warn"
@@ -320,8 +359,11 @@ class _Run:
         decision = judged.decision
         facts = "" if judged.facts is None else encode(judged.facts)
         written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now, facts=facts)
-        self._found = replace(self._found, decisions=(*self._found.decisions, written.entry.decision))
+        decision = written.entry.decision  # a run of this tick that was killed may have decided otherwise, and that stands
+        self._found = replace(self._found, decisions=(*self._found.decisions, decision))
         if decision.action is Action.SELL:
+            if decision.symbol in self._moved:  # its stops were placed or moved since the look
+                look = self._look_again()
             position = deps.ledger.positions().get(decision.symbol)
             if position is not None and decision.symbol not in self.desk.unknown:
                 self._leave(position, candidate.quote, look, Purpose.EXIT, f"signal: {decision.reason}")
@@ -338,7 +380,14 @@ class _Run:
 
     # -- ending --------------------------------------------------------------------------------------------------------------
 
-    def _close_books(self) -> None:
+    def _end(self, look: Reconciled, *, finished: bool) -> None:
+        """Look at what was sent, wait out what leaves a position naked, write the account down; the tick itself only if it is finished."""
+        if self.desk.touched:  # one look for all that was sent
+            self._protect(look)
+        self._outlast_doubt()
+        self._close_books(finished=finished)
+
+    def _close_books(self, *, finished: bool) -> None:
         now = self.deps.broker.now()
         if self._mark is not None:
             differences: Sequence[BalanceLine] = self._found.differences
@@ -352,6 +401,8 @@ class _Run:
             payload = {"summary": f"{symbol}: {problem}", "context": self.slot.tick_id}
             draft = AlertDraft(AlertKind.ERROR, f"problem:{self.slot.tick_id}:{symbol}", payload, AlertLevel.WARNING)
             self.deps.ledger.add_alert(draft, ts=now)
+        if not finished:
+            return
         self.deps.ledger.record_tick(self.slot.tick_id, slot=self.slot.at, result="done", ts=now, detail=self._detail())
 
     def _detail(self) -> dict[str, str]:
@@ -379,4 +430,6 @@ class _Run:
 
 
 _QUOTES_KEEP_SECONDS = 2.0
+_AGAIN_AFTER_SECONDS = (1.0, 3.0)
+_CLOCK_STEP_SECONDS = 1.0  # venues tell whole seconds
 _MOST_OF_IT = 0.9  # of the lease's time: a wait begins, and the sends after it, with nearly all of it left

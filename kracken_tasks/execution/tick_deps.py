@@ -57,6 +57,14 @@ def _nobody_holds_it() -> str:
     return ""
 
 
+def _no_pause(seconds: float) -> None:
+    return None
+
+
+def _as_it_is(now: datetime) -> Callable[[Strategy], Strategy]:
+    return lambda strategy: strategy
+
+
 def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
     return None
 
@@ -65,11 +73,13 @@ def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
 class TickDeps:
     """What a tick works with.
 
-    ``series``/``strategies`` by symbol; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
+    ``series``/``strategies`` by symbol; ``retuner`` is asked once a tick, under the lease, and gives each strategy the weights that closed
+    trades have taught; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own,
     until the lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of a symbol is at a moment, in
     seconds and in words, or None where none is recorded; ``elsewhere`` a second source's prices, or why there are none (it never raises);
     ``kill_switch`` who holds it and why, read anew for every decision, empty where nobody does; ``journal`` of a direct flatten,
-    adopted before anything else; ``rates``: stated worth of other money in ``currency``.
+    adopted before anything else; ``rates``: stated worth of other money in ``currency``; ``pause`` lets so many seconds pass: a doubt that
+    time ends is waited out where a position lies naked for it.
     """
 
     broker: Broker
@@ -84,10 +94,12 @@ class TickDeps:
     stops: StopRules = field(default_factory=StopRules)
     config: ExecutionConfig = field(default_factory=ExecutionConfig)
     forecast: ForecastSource = _no_forecast
+    retuner: Callable[[datetime], Callable[[Strategy], Strategy]] = _as_it_is
     wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
     feed: Callable[[str, datetime], tuple[float, str] | None] = _no_feed
     elsewhere: Callable[[Sequence[str]], Mapping[str, Elsewhere]] = _nobody_else
     kill_switch: Callable[[], str] = _nobody_holds_it
+    pause: Callable[[float], None] = _no_pause
     journal: Path | None = None
     currency: str = "USD"
     rates: Mapping[str, Decimal] = field(default_factory=dict)

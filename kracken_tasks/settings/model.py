@@ -53,6 +53,14 @@ class SignalSettings(Group):
     signal_weights: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=lambda: dict(PROMISED_WEIGHTS), description="Weight of each module, renormalised over opinions."
     )
+    feedback_enabled: bool = Field(
+        True, description="Whether closed trades correct the weights (`kracken signals weights` shows how)."
+    )
+    feedback_prior_trades: float = Field(
+        20.0, gt=0, le=10_000, description="Imaginary trades, half of them right, that keep few real ones from moving much."
+    )
+    feedback_lowest: float = Field(0.5, gt=0, le=1, description="A weight is corrected to no less than this multiple.")
+    feedback_highest: float = Field(1.5, ge=1, le=10, description="A weight is corrected to no more than this multiple.")
 
     @field_validator("signal_weights")
     @classmethod

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from kracken_tasks.domain.trading import Opinion
 from kracken_tasks.errors import Misconfigured
 
-__all__ = ["Correction", "FeedbackConfig", "ModuleRecord", "TradeOutcome", "corrected_weights"]
+__all__ = ["Correction", "FeedbackConfig", "ModuleRecord", "TradeOutcome", "corrected_weights", "factor_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class TradeOutcome:
     """A closed long trade: ``pnl`` in quote currency after fees, and the opinions at its entry."""
 
     position_id: str
-    pnl: float
+    pnl: float | Decimal
     opinions: tuple[Opinion, ...]
 
 
@@ -72,16 +73,25 @@ def corrected_weights(
     for outcome in {outcome.position_id: outcome for outcome in outcomes}.values():
         for opinion in outcome.opinions:
             if opinion.direction and opinion.module in counted:
-                counted[opinion.module].append(((opinion.direction > 0.0) == (outcome.pnl > 0.0), outcome.pnl))
+                counted[opinion.module].append(((opinion.direction > 0.0) == (outcome.pnl > 0), float(outcome.pnl)))
     records = {module: _record(module, trades, config) for module, trades in counted.items()}
     return Correction({module: weight * records[module].factor for module, weight in base.items()}, records)
 
 
+def factor_of(trades: int, right: int, config: FeedbackConfig) -> float:
+    """What a module's base weight is multiplied by: twice its shrunk hit rate, within bounds."""
+    shrunk = (right + config.prior_trades / 2.0) / (trades + config.prior_trades)
+    return min(config.highest, max(config.lowest, 2.0 * shrunk))
+
+
 def _record(module: str, trades: list[tuple[bool, float]], config: FeedbackConfig) -> ModuleRecord:
     count, right = len(trades), sum(hit for hit, _ in trades)
-    shrunk = (right + config.prior_trades / 2.0) / (count + config.prior_trades)
-    factor = min(config.highest, max(config.lowest, 2.0 * shrunk))
     # fsum: the same to the last digit in whatever order the trades are told.
     return ModuleRecord(
-        module, count, right, math.fsum(pnl for _, pnl in trades), right / count if count else math.nan, factor
+        module,
+        count,
+        right,
+        math.fsum(pnl for _, pnl in trades),
+        right / count if count else math.nan,
+        factor_of(count, right, config),
     )

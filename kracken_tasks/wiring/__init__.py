@@ -5,21 +5,26 @@ nobody asked for.  Only doors, hooks, the command line and the local stack impor
 
 - ``venues`` venues, the rate budget they share, and where orders go · ``feeds`` streams and their recording
 - ``stores`` lake, contracts, ledger, models · ``series`` which series are kept
+- ``signals`` weights and what corrects them
 - ``research`` training, forecasts, strategies, rehearsals · ``limits`` limits, stops and how orders are sent
-- ``trading`` what a tick or a flatten works with · ``reports`` who is told, and how taxes are counted
+- ``paper`` the toolkit's paper account · ``trading`` what a tick or a flatten works with
+- ``reports`` who is told, and how taxes are counted
 """
 
 from kracken_tasks.wiring.feeds import feed_age, feed_board, feeds, recorder, streams
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
+from kracken_tasks.wiring.paper import PaperSource, PaperTools, embedded_market, paper_ledger, paper_tools
 from kracken_tasks.wiring.reports import channel, tax_choices
 from kracken_tasks.wiring.research import code_version, rehearsal, training_config
 from kracken_tasks.wiring.series import series
+from kracken_tasks.wiring.signals import corrected, learned_strategy, retuner
 from kracken_tasks.wiring.stores import contracts_dir, judge, lake, ledger, registry
 from kracken_tasks.wiring.trading import FlattenTools, flatten_tools, tick_deps
 from kracken_tasks.wiring.venues import access, broker, enabled, market_now, rate_budget, venue
 
 __all__ = [
-    "FlattenTools", "access", "broker", "channel", "code_version", "contracts_dir", "enabled", "execution_config", "feed_age",
-    "feed_board", "feeds", "flatten_tools", "judge", "lake", "ledger", "market_now", "rate_budget", "recorder", "registry", "rehearsal",
-    "risk_limits", "series", "stop_rules", "streams", "tax_choices", "tick_deps", "training_config", "venue",
+    "FlattenTools", "PaperSource", "PaperTools", "access", "broker", "channel", "code_version", "contracts_dir", "corrected",
+    "embedded_market", "enabled", "execution_config", "feed_age", "feed_board", "feeds", "flatten_tools", "judge",
+    "lake", "learned_strategy", "ledger", "market_now", "paper_ledger", "paper_tools", "rate_budget", "recorder", "registry", "rehearsal",
+    "retuner", "risk_limits", "series", "stop_rules", "streams", "tax_choices", "tick_deps", "training_config", "venue",
 ]  # fmt: skip

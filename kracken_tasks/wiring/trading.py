@@ -19,6 +19,7 @@ from kracken_tasks.settings import Settings
 from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
 from kracken_tasks.wiring.research import forecast_source, strategy
+from kracken_tasks.wiring.signals import retuner
 from kracken_tasks.wiring.stores import lake, ledger
 from kracken_tasks.wiring.venues import broker, enabled, venue
 
@@ -56,10 +57,12 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         stops=stop_rules(settings),
         config=execution_config(settings),
         forecast=forecast_source(settings),
+        retuner=retuner(settings),
         wait_for_bar=_bar_waiter(settings),
         feed=feed_age(settings, feed_board(settings)),
         elsewhere=_second_source(settings),
         kill_switch=kill_switch(settings).holder,
+        pause=clock.sleep,
         journal=settings.paths.emergency_journal,
         currency=settings.tax.base_currency,
     )
