@@ -52,9 +52,9 @@ def replay(
         Timeframe | None, typer.Option(help="Candles that its signals looked at; default: trading.timeframe")
     ] = None,
 ) -> None:
-    """Compute a tick's signals and proposals again from the snapshot it saw.  Code 1 where something differs.
+    """Compute a tick's decisions again, sizes and guards too, from what it saw.  Code 1 where something differs.
 
-    Not computed again: sizes and the guards of entries, whose quotes the ledger does not hold.
+    Candles come from the snapshot it saw, quotes and account figures from the ledger; strategies and limits are those of today.
     """
     from kracken_tasks.explain.replay import replay as again
     from kracken_tasks.signals.learning import learned_before
@@ -74,10 +74,12 @@ def replay(
         view = wiring.lake(settings).snapshot(entry.decision.commit_seq)
         known = learned_before(deps.ledger, entry.seq)
         strategy = wiring.learned_strategy(settings, deps.strategies[entry.symbol], known)
-        result = again(entry, strategy, view, deps.series[entry.symbol], deps.limits)
+        result = again(entry, strategy, view, deps.series[entry.symbol], deps.limits, deps.stops)
         say(
             f"{result.symbol}: {'identical' if result.identical else 'differs'}, on commit {view.seq} {view.content_hash}"
         )
+        if result.partly:
+            say(f"  not computed again: {result.partly}")
         for item in result.differences:
             say(f"  {item.what}: was {item.was}, is {item.is_now}")
         differing += not result.identical

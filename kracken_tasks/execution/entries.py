@@ -91,7 +91,8 @@ def decide(
     before = proposed(
         candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
     )
-    if before.decision.action is Action.HOLD:
+    sells_nothing = before.decision.action is Action.SELL and candidate.symbol not in desk.ledger.positions()
+    if before.decision.action is Action.HOLD or sells_nothing:
         return before
     facts = _facts(desk, candidate, others, account, limits, rules)
     if before.decision.action is not Action.BUY:
