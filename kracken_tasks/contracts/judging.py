@@ -19,7 +19,6 @@ from kracken_tasks.contracts.checks import CHECKS
 from kracken_tasks.contracts.contract import Contract, Rule
 from kracken_tasks.contracts.subject import ROWS_OF, Facts, Hits, Mask, Rows
 from kracken_tasks.domain.clock import from_ms, iso, utc
-from kracken_tasks.domain.market import key_parts
 from kracken_tasks.domain.refs import Finding
 
 __all__ = ["Broken", "Judgement", "Subject", "finding_of", "judge", "subject_of"]
@@ -122,12 +121,13 @@ def _named(contract: Contract, subject: Subject, kept: Mask, *, warnings: bool) 
     if rows is None:
         return []
     found = []
+    every = bool(kept.all())
+    left = rows if every else rows.where(kept)
     for rule in contract.checks:
         if (rule.severity == "warn") is not warnings:
             continue
-        whole = bool(kept.all()) or bool(rule.params.get("all_rows", False))
-        seen = rows if whole else rows.where(kept)
-        hits = CHECKS[contract.dataset][rule.name](seen, subject.facts, rule.params)
+        whole = every or bool(rule.params.get("all_rows", False))
+        hits = CHECKS[contract.dataset][rule.name](rows if whole else left, subject.facts, rule.params)
         if hits.fired:
             found.append(Broken(rule, hits if whole else Hits(_spread(hits.rows, kept), hits.says)))
     return found
@@ -141,35 +141,15 @@ def _expectations(contract: Contract, subjects: Sequence[Subject]) -> list[list[
         return broken
     from kracken_tasks.contracts.validation import failing_rows  # two seconds of import, for ingest alone
 
-    edges = np.cumsum([0, *(len(subjects[number].frame) for number in there)])
-    for name, mask in failing_rows(contract, _together(contract, [subjects[number] for number in there])).items():
+    frames = [subjects[number].frame for number in there]
+    edges = np.cumsum([0, *(len(frame) for frame in frames)])
+    for name, mask in failing_rows(contract, [subjects[number].facts.key for number in there], frames).items():
         rule = next(rule for rule in contract.expectations if rule.name == name)
         for place, number in enumerate(there):
             rows = mask[edges[place] : edges[place + 1]]
             if rows.any():
                 broken[number].append(Broken(rule, Hits(rows, rule.says)))
     return broken
-
-
-def _together(contract: Contract, subjects: Sequence[Subject]) -> pd.DataFrame:
-    """All rows in one frame, each with its key; as categories, whose comparison costs an integer's.
-
-    Counts become floats: the library walks nullable integers one by one, which alone costs as much as all else together.
-    """
-    needed = [
-        name for name in contract.columns if name in contract.asked
-    ]  # the library hashes every column it is given
-    joined = pd.concat([one.frame[needed] for one in subjects], ignore_index=True)
-    for name, kind in contract.columns.items():
-        if kind == "count" and name in needed:
-            joined[name] = joined[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    names = [key_parts(one.facts.key) for one in subjects]
-    lengths = [len(one.frame) for one in subjects]
-    for at, column in enumerate(("exchange", "symbol", "timeframe")):
-        words = sorted({name[at] for name in names})
-        codes = np.repeat(np.array([words.index(name[at]) for name in names], np.int64), lengths)
-        joined[column] = pd.Categorical.from_codes(codes, categories=pd.Index(words))
-    return joined
 
 
 def _against_schema(frame: pd.DataFrame, contract: Contract) -> list[str]:

@@ -6,12 +6,14 @@ number alone: a real market did fall by a factor of eight in an hour, so only wh
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from kracken_tasks.contracts.subject import (
+    STRETCH,
     Candles,
     Elsewhere,
     Facts,
@@ -23,7 +25,9 @@ from kracken_tasks.contracts.subject import (
     Times,
     Trades,
     hits,
+    joined,
     no_hits,
+    spans,
 )
 
 __all__ = [
@@ -39,6 +43,9 @@ __all__ = [
     "wick",
 ]
 
+# Places of rows, in groups.  Shape: [N, size].
+Blocks: TypeAlias = NDArray[np.int64]
+
 # Median absolute deviation to standard deviation, for normal moves.
 _MAD_TO_SIGMA: Final = 1.4826
 _ROWS_FOR_SIGMA: Final = 30
@@ -52,6 +59,9 @@ def jump(candles: Candles, facts: Facts, params: Params) -> Hits:
     before = facts.before_of(candles).price
     if _stored_stands_off(before, candles, params["misprint"]) > 0:
         before = before[:-1]
+    factor = float(params["factor"])
+    if not _ever_moved(before, candles.close, factor) and not _ever_apart(candles.open, candles.close, factor):
+        return no_hits(candles)
     moves, bound = _moves(before, candles.close, params)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.fmax(np.abs(moves), np.abs(np.log(candles.close / candles.open)))
@@ -60,7 +70,10 @@ def jump(candles: Candles, facts: Facts, params: Params) -> Hits:
 
 def step_in_price(rows: Rows, facts: Facts, params: Params) -> Hits:
     """A move from one event to the next beyond ``factor`` and beyond ``sigmas`` robust deviations of the usual one."""
-    moves, bound = _moves(facts.before_of(rows).price, rows.price, params)
+    before, price = facts.before_of(rows).price, rows.price
+    if not _ever_moved(before, price, float(params["factor"])):
+        return no_hits(rows)
+    moves, bound = _moves(before, price, params)
     return _jumped(np.abs(moves), bound)
 
 
@@ -70,10 +83,10 @@ def misprint(rows: Rows, facts: Facts, params: Params) -> Hits:
     The price that returns at once is what tells a slipped decimal point from a market that moved; the newest row of all has
     nothing after it yet and is left to ``jump``.
     """
-    before = facts.before_of(rows).price[-1:]
-    price = _logs(np.concatenate([before, rows.price]))
-    if len(price) < 3:
+    before, price = facts.before_of(rows).price[-1:], rows.price
+    if len(before) + len(price) < 3 or not _ever_moved(before, price, float(params["factor"])):
         return no_hits(rows)
+    price = _logs(joined(before, price))
     earlier, middle, later = price[:-2], price[1:-1], price[2:]
     bound, agree = float(np.log(params["factor"])), float(np.log(params["agree"]))
     up, down = middle - np.fmax(earlier, later), np.fmin(earlier, later) - middle
@@ -121,9 +134,12 @@ def odd_print(trades: Trades, facts: Facts, params: Params) -> Hits:
 
 def wick(candles: Candles, facts: Facts, params: Params) -> Hits:
     """High and low reach beyond open and close by less than ``factor``."""
+    top, bottom = np.maximum(candles.open, candles.close), np.minimum(candles.open, candles.close)
+    factor = float(params["factor"])
+    if not _ever_apart(candles.high, top, factor) and not _ever_apart(candles.low, bottom, factor):
+        return no_hits(candles)
     with np.errstate(divide="ignore", invalid="ignore"):
-        above = np.log(candles.high / np.maximum(candles.open, candles.close))
-        below = np.log(np.minimum(candles.open, candles.close) / candles.low)
+        above, below = np.log(candles.high / top), np.log(bottom / candles.low)
         reach = np.fmax(above, below)
         long = reach > float(np.log(params["factor"]))
     largest = _largest(reach, long)
@@ -139,20 +155,22 @@ def volume_unit(rows: Candles | Trades, facts: Facts, params: Params) -> Hits:
     """
     before = facts.before_of(rows)
     past = before if isinstance(before, Candles | Trades) else rows.where(np.zeros(0, np.int64))
-    volume, price = _logs(np.concatenate([past.volume, rows.volume])), _logs(np.concatenate([past.price, rows.price]))
-    traded = np.flatnonzero(np.isfinite(volume) & np.isfinite(price))
-    size = int(params["block"])
+    volume, price = joined(past.volume, rows.volume), joined(past.price, rows.price)
+    traded, size = np.flatnonzero(_usable(volume) & _usable(price)), int(params["block"])
     blocks = traded[len(traded) % size :].reshape(-1, size)
     if len(blocks) < 2:
         return no_hits(rows)
-    middle, level = np.median(volume[blocks], axis=1), np.abs(np.median(price[blocks], axis=1))
-    scatter = _MAD_TO_SIGMA * np.median(np.abs(volume[blocks] - middle[:, None]), axis=1)
+    middle = _middles(volume, blocks)
+    least, within = float(np.log(params["min_factor"])), float(np.log(params["within"]))
     mixed = np.zeros(len(blocks), bool)
     for apart in (1, 2):
         shift = np.abs(middle[apart:] - middle[:-apart])
-        noise = np.maximum(scatter[apart:], scatter[:-apart])
-        far = level[apart:] > np.maximum(float(params["sigmas"]) * noise, float(np.log(params["min_factor"])))
-        mixed[apart:] |= far & (np.abs(shift - level[apart:]) < float(np.log(params["within"])))
+        # A shift by just the price is not much smaller than the smallest price that counts; scatter is asked of such blocks alone.
+        some = np.flatnonzero(shift > least - within) + apart
+        level = np.abs(_middles(price, blocks[some]))
+        noise = np.maximum(_scatter(volume, blocks[some]), _scatter(volume, blocks[some - apart]))
+        far = level > np.maximum(float(params["sigmas"]) * noise, least)
+        mixed[some] |= far & (np.abs(shift[some - apart] - level) < within)
     mask = np.zeros(len(volume), bool)
     mask[blocks[mixed]] = True
     return hits(mask[len(past) :], "changed in volume by just the price: base and quote are mixed up")
@@ -213,6 +231,46 @@ def _stored_stands_off(before: Floats, candles: Candles, params: Params) -> floa
     off = float(max(middle - max(earlier, later), min(earlier, later) - middle))
     disproved = off > np.log(params["factor"]) and abs(earlier - later) <= np.log(params["agree"])
     return off if disproved else 0.0
+
+
+def _usable(values: Floats) -> Mask:
+    """Values that have a logarithm."""
+    return (values > 0) & (values < np.inf)
+
+
+def _middles(values: Floats, blocks: Blocks) -> Floats:
+    """The median logarithm of each block of places.  Shapes: blocks [N, size] -> [N]."""
+    size = blocks.shape[1]
+    middle = np.empty((len(blocks), 2))
+    step = max(STRETCH // size, 1)
+    for start in range(0, len(blocks), step):
+        ordered = np.sort(values[blocks[start : start + step]], axis=1)
+        middle[start : start + step] = ordered[:, [(size - 1) // 2, size // 2]]
+    means: Floats = np.log(middle).mean(axis=1)
+    return means
+
+
+def _scatter(values: Floats, blocks: Blocks) -> Floats:
+    """The robust deviation of the logarithms in each block of places."""
+    logs = np.log(values[blocks])
+    scatter: Floats = _MAD_TO_SIGMA * np.median(np.abs(logs - np.median(logs, axis=1, keepdims=True)), axis=1)
+    return scatter
+
+
+def _ever_moved(before: Floats, price: Floats, factor: float) -> bool:
+    """Whether a price may stand off by ``factor`` from the one before it; without logarithms, for nearly always none does."""
+    seam = np.concatenate([before[-1:], price[:1]])
+    return _ever_apart(seam[:-1], seam[1:], factor) or _ever_apart(price[:-1], price[1:], factor)
+
+
+def _ever_apart(one: Floats, other: Floats, factor: float) -> bool:
+    """Whether two values in one place may differ by ``factor``.  No: surely not; yes: to be looked at with logarithms."""
+    bound = factor * (1 - 1e-9)  # the last digits are the logarithms' business
+    for span in spans(len(one)):
+        a, b = one[span], other[span]
+        if bool(((a > bound * b) | (b > bound * a)).any()):
+            return True
+    return False
 
 
 def _moves(before: Floats, price: Floats, params: Params) -> tuple[Floats, float]:

@@ -5,9 +5,25 @@ In: rows in the order they came, the facts, the rule's params.  Out: ``Hits``.  
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from kracken_tasks.contracts.subject import Candles, Facts, Floats, Hits, Mask, Params, Quotes, Trades, hits, no_hits
+from kracken_tasks.contracts.subject import (
+    Candles,
+    Facts,
+    Hits,
+    Mask,
+    Params,
+    Quotes,
+    Rows,
+    Times,
+    Trades,
+    hits,
+    joined,
+    no_hits,
+    spans,
+)
 from kracken_tasks.contracts.time_checks import out_of_any_market
 from kracken_tasks.domain.clock import iso, to_ns
 from kracken_tasks.domain.market import Timeframe
@@ -102,13 +118,15 @@ def repeated(candles: Candles, facts: Facts, params: Params) -> Hits:
     cover at least ``run_seconds`` in a row; a flat or an empty candle may well look like another.
     """
     before = facts.before_of(candles)
-    both = {name: np.concatenate([_column(before, name), getattr(candles, name)]) for name in ("ts", *_FIVE)}
-    alive = (both["volume"] > 0) & (both["high"] > both["low"])
+    both = _Both(before, candles)
     run = max(int(np.ceil(float(params["run_seconds"]) * 1e6 / facts.step_us)), 1)
-    mask = np.zeros(len(both["ts"]), bool)
-    for lag in sorted({facts.step_us, 3_600_000_000, 86_400_000_000}):
-        if lag >= facts.step_us:
-            mask |= _in_runs(_copies(both, alive, lag, facts.step_us), run)
+    mask = np.zeros(len(before) + len(candles), bool)
+    for lag in sorted(one for one in {facts.step_us, 3_600_000_000, 86_400_000_000} if one >= facts.step_us):
+        copies = both.copies(lag, facts.step_us)
+        if len(copies) >= run:
+            told = np.zeros(len(mask), bool)
+            told[copies] = True
+            mask |= _in_runs(told, run)
     return hits(
         mask[len(before) :],
         "said word for word what an earlier candle said: an hour told twice, or a source that stands still",
@@ -182,27 +200,60 @@ def frozen(quotes: Quotes, facts: Facts, params: Params) -> Hits:
     return hits(mask, f"stood still for up to {lasted[still].max(initial=0.0):,.0f} seconds")
 
 
-_FIVE = ("open", "high", "low", "close", "volume")
+class _Both:
+    """Stored candles and those after them, laid end to end column by column, when a column is asked for."""
 
+    def __init__(self, before: Rows, candles: Candles) -> None:
+        self._parts = (before, candles)
+        self._joined: dict[str, Any] = {}
 
-def _column(rows: object, name: str) -> Floats:
-    column: Floats = getattr(rows, name)
-    return column
+    def copies(self, lag: int, step: int) -> Times:
+        """Places of traded candles that equal, in all five numbers, the candle ``lag`` before them; rising."""
+        ts, volume, apart = self._column("ts"), self._column("volume"), lag // step
+        places, away = [], [np.arange(min(apart, len(ts)))]
+        for span in spans(len(ts)):
+            start = max(
+                span.start, apart
+            )  # the earlier candle stands so many rows before, if nothing is missing in between
+            if start >= span.stop:
+                continue
+            there = slice(start - apart, span.stop - apart)
+            in_place = ts[start : span.stop] - ts[there] == lag
+            places.append(np.flatnonzero(in_place & (volume[start : span.stop] == volume[there])) + start)
+            if not in_place.all():
+                away.append(np.flatnonzero(~in_place) + start)
+        found = np.concatenate([*places, np.empty(0, np.int64)]).astype(np.int64)
+        apart_too, theirs = self._found_elsewhere(np.concatenate(away), lag)
+        now, then = np.concatenate([found, apart_too]), np.concatenate([found - apart, theirs])
+        same = volume[now] == volume[then]
+        for name in ("close", "open", "high", "low"):
+            if not len(now):
+                break
+            column = self._column(name)
+            same = same & (column[now] == column[then])
+            now, then, same = now[same], then[same], same[same]
+        alive = same & (volume[now] > 0) & (self._column("high")[now] > self._column("low")[now])
+        return np.sort(now[alive])
 
+    def _found_elsewhere(self, places: Times, lag: int) -> tuple[Times, Times]:
+        """Those of the places for which a candle ``lag`` before is there, and where it is."""
+        ts = self._column("ts")
+        if not len(ts):
+            return places, places
+        wanted = ts[places] - lag
+        places, wanted = places[wanted >= ts.min()], wanted[wanted >= ts.min()]
+        if not len(places):
+            return places, places
+        order = None if bool((ts[1:] >= ts[:-1]).all()) else np.argsort(ts, kind="stable")
+        found = np.minimum(np.searchsorted(ts, wanted, sorter=order), len(ts) - 1)
+        earlier = found if order is None else order[found]
+        there = ts[earlier] == wanted
+        return places[there], earlier[there]
 
-def _copies(columns: dict[str, Floats], alive: Mask, lag: int, step: int) -> Mask:
-    """Rows that equal the row ``lag`` before them in all five numbers."""
-    ts = columns["ts"]
-    earlier = np.maximum(np.arange(len(ts)) - lag // step, 0)  # where it stands if nothing is missing in between
-    elsewhere = np.flatnonzero(alive & (ts[earlier] != ts - lag))
-    if len(elsewhere):
-        order = np.argsort(ts, kind="stable")
-        places = np.searchsorted(ts, ts[elsewhere] - lag, sorter=order)
-        earlier[elsewhere] = order[np.minimum(places, len(ts) - 1)]
-    same: Mask = alive & (ts[earlier] == ts - lag)
-    for name in _FIVE:
-        same &= columns[name] == columns[name][earlier]
-    return same
+    def _column(self, name: str) -> Any:
+        if name not in self._joined:
+            self._joined[name] = joined(*(getattr(part, name) for part in self._parts))
+        return self._joined[name]
 
 
 def _in_runs(mask: Mask, length: int) -> Mask:

@@ -6,7 +6,7 @@ Times are microseconds since the epoch throughout, so that one rule about time s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Self, TypeAlias
@@ -20,6 +20,7 @@ from kracken_tasks.domain.market import SeriesKey, TapeKey, Timeframe
 
 __all__ = [
     "ROWS_OF",
+    "STRETCH",
     "UNKNOWN_ID",
     "Candles",
     "Elsewhere",
@@ -34,7 +35,9 @@ __all__ = [
     "Trades",
     "dataset_of",
     "hits",
+    "joined",
     "no_hits",
+    "spans",
 ]
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -43,6 +46,8 @@ Mask: TypeAlias = NDArray[np.bool_]
 Params: TypeAlias = Mapping[str, Any]
 
 UNKNOWN_ID: Final = -1
+# Rows that are looked through together: some columns of so many fit a core's cache.
+STRETCH: Final = 65_536
 _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
 
 
@@ -237,6 +242,16 @@ def hits(rows: Mask, says: str) -> Hits:
 
 def no_hits(rows: Rows) -> Hits:
     return Hits(np.zeros(len(rows), bool), "")
+
+
+def spans(size: int) -> Iterator[slice]:
+    """Rows, a stretch at a time."""
+    return (slice(start, min(start + STRETCH, size)) for start in range(0, size, STRETCH))
+
+
+def joined(earlier: NDArray[Any], later: NDArray[Any]) -> NDArray[Any]:
+    """One after the other; nothing is copied if there is nothing before."""
+    return np.concatenate([earlier, later]) if len(earlier) else later
 
 
 def _times(frame: pd.DataFrame, name: str) -> Times:

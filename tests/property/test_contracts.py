@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import numpy as np
@@ -9,9 +10,11 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kracken_tasks.contracts.checks import CHECKS
 from kracken_tasks.contracts.judging import judge, subject_of
 from kracken_tasks.contracts.rows import ROW_RULES, row_findings
-from kracken_tasks.contracts.subject import Facts
+from kracken_tasks.contracts.subject import Candles, Facts
+from kracken_tasks.contracts.validation import failing_rows
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from tests.support.candle_frames import BTC, START, candle_frame
 from tests.support.contract_frames import contract_of, judged, later, quotes_frame, trades_frame
@@ -98,3 +101,72 @@ def test_the_tick_and_great_expectations_find_the_same_rows(told: list[tuple[int
     assert {rule: tick[rule] for rule in tick if rule in ROW_RULES} == {
         rule: gate[rule] for rule in gate if rule in ROW_RULES
     }
+
+
+LONG = 1_500
+many = st.lists(
+    st.tuples(st.integers(0, 2 * LONG - 1), st.sampled_from((*COLUMNS, "source")), st.sampled_from(VALUES)), max_size=8
+)
+
+
+@settings(deadline=None, max_examples=6)
+@given(many, st.integers(-1, LONG - 1))
+def test_the_few_rows_that_are_shown_give_what_all_rows_would(told: list[tuple[int, str, float]], twice: int) -> None:
+    contract = contract_of("candles")
+    frames = [candle_frame(LONG, seed=seed) for seed in (1, 2)]
+    for at, column, value in told:
+        frame = frames[at // LONG]
+        if column in ("trades", "source"):
+            frame.loc[at % LONG, column] = {"trades": -3, "source": "hearsay"}[column] if value < 0 else pd.NA
+        else:
+            frame.loc[at % LONG, column] = value
+    if twice >= 0:
+        frames[0].loc[twice, "ts"] = frames[0].loc[LONG - 1 - twice, "ts"]
+    keys = [SeriesKey("kraken", f"A{number}/USD", Timeframe.H1) for number in range(2)]
+    # An argument that changes nothing, and that is not known to be about single rows: so every row is shown.
+    first = contract.expectations[0]
+    kwargs = {**(first.expectation or {})["kwargs"], "mostly": 1.0}
+    whole = dataclasses.replace(
+        contract,
+        expectations=(
+            dataclasses.replace(first, expectation={**(first.expectation or {}), "kwargs": kwargs}),
+            *contract.expectations[1:],
+        ),
+    )
+    few, every = failing_rows(contract, keys, frames), failing_rows(whole, keys, frames)
+    assert {rule: rows.tolist() for rule, rows in few.items()} == {rule: rows.tolist() for rule, rows in every.items()}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(0, 3), min_size=2, max_size=120), st.sets(st.integers(0, 119), max_size=20), st.integers(0, 60),
+    st.booleans(),
+)  # fmt: skip
+def test_candles_told_again_are_those_a_dictionary_of_earlier_ones_gives(
+    kinds: list[int], missing: set[int], cut: int, mixed: bool
+) -> None:
+    frame = candle_frame(len(kinds), timeframe=Timeframe.M15)
+    five = ["open", "high", "low", "close", "volume"]
+    frame[five] = frame[five].to_numpy()[np.array(kinds) % len(kinds)]
+    frame.loc[np.array(kinds) == 3, "volume"] = 0.0
+    frame = frame.drop(index=[at for at in missing if at < len(frame)])
+    if mixed:
+        frame = frame.sample(frac=1, random_state=1)
+    both = Candles.of(frame.reset_index(drop=True))
+    cut = min(cut, len(both))
+    facts = Facts(SeriesKey("kraken", "BTC/USD", Timeframe.M15), START, before=both.where(np.arange(cut)))
+    rows = both.where(np.arange(cut, len(both)))
+    found = CHECKS["candles"]["repeated"](rows, facts, {"run_seconds": 1800})
+    said = {int(ts): tuple(getattr(both, name)[at] for name in five) for at, ts in enumerate(both.ts)}
+    expected = np.zeros(len(both), bool)
+    for lag in (900, 3600, 86400):
+        same = [
+            both.volume[at] > 0
+            and both.high[at] > both.low[at]
+            and said.get(int(ts) - lag * 1_000_000) == said[int(ts)]
+            for at, ts in enumerate(both.ts)
+        ]
+        for at in range(len(same) - 1):
+            if same[at] and same[at + 1]:
+                expected[at : at + 2] = True
+    assert found.rows.tolist() == expected[cut:].tolist()
