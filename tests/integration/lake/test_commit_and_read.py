@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from kracken_tasks.lake import Lake, LocalStore
 from kracken_tasks.lake.store import Store
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
 from tests.support.lake_stores import STORES, store_of
+from tests.support.tape_frames import TRADES, trade_frame
 
 
 @pytest.fixture(params=STORES)
@@ -230,3 +232,23 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (entry,) = lake.snapshot().files(BTC)
     (tmp_path / entry.name).write_bytes(b"rot")
     assert lake.verify() == [entry.name]
+
+
+@pytest.mark.parametrize("year_of", [lambda ms: ms * 1000, lambda ms: -ms * 1000])
+def test_milliseconds_told_as_seconds_are_refused_in_words(lake: Lake, year_of: Callable[[int], int]) -> None:
+    frame = candle_frame(4)
+    far = year_of(int(frame["ts"].astype("int64")[2]))
+    stamps = np.array([*frame["ts"].astype("int64")[:2], far, far + 1], "M8[ms]")
+    with pytest.raises(
+        BadData, match="2 rows with a time before 1677 or after 2262, the first of them row 2"
+    ) as caught:
+        lake.stage(
+            BTC, frame.assign(ts=pd.DatetimeIndex(stamps).tz_localize("UTC")), asked_from=START, asked_to=hours(4), source="ohlc"
+        )  # fmt: skip
+    assert caught.value.fields["series"] == str(BTC)
+
+
+def test_a_tape_with_a_time_that_its_unit_cannot_hold_is_refused_in_words(lake: Lake) -> None:
+    far = pd.DatetimeIndex(np.array([1_700_000_000_000_000], "M8[s]")).tz_localize("UTC")
+    with pytest.raises(BadData, match="milliseconds told as seconds"):
+        lake.stage(TRADES, trade_frame(1).assign(ts=far), asked_from=START, asked_to=hours(1), source="stream")
