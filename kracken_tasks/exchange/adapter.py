@@ -204,7 +204,10 @@ class CCXTAdapter:
         return await self._run(exchange, lambda: _sent(desk, request), self._desks)
 
     async def cancel_order(self, exchange: str, order_id: str) -> None:
-        """Cancel; an order that is unknown or gone already is no error.  Raises: as ``create_order``."""
+        """Cancel; an order that is gone already is no error.
+
+        Raises: as ``create_order``; StateUnknown for one that the venue does not know.
+        """
         desk = self._desk(exchange)
         await self._run(exchange, lambda: desk.cancel(order_id), self._desks)
 

@@ -36,9 +36,9 @@ def configured(config: Path | None) -> dict[str, VenueAccess]:
 
     Where nothing at all is configured: Kraken's public half.  Raises: Misconfigured for settings that cannot be right.
     """
-    from kracken_tasks.wiring import venues
     from kracken_tasks.settings import load_settings
     from kracken_tasks.settings.sources import anything_configured
+    from kracken_tasks.wiring import venues
 
     folder = config.parent if config is not None and config.suffix else config
     if config is not None and not config.exists():
@@ -55,9 +55,9 @@ def configured_streams(
 
     Where nothing at all is configured: Kraken.  Raises: Misconfigured for settings that cannot be right.
     """
-    from kracken_tasks.wiring import venues
     from kracken_tasks.settings import load_settings
     from kracken_tasks.settings.sources import anything_configured
+    from kracken_tasks.wiring import venues
 
     if not anything_configured(config):
         return ["kraken"], lambda name: cast("CcxtVenue", brought([name], None)[name].market), lambda name: {}
@@ -101,6 +101,7 @@ def _granted(name: str, told: dict[str, Any], budget: RateBudget) -> VenueAccess
         clock_keeps_seconds=float(told.get("clock_keeps_seconds", 60.0)),
         budget=budget,
         tier=told.get("tier"),
+        symbols=symbols,
     )
     return VenueAccess(
         market=venue,

@@ -121,6 +121,14 @@ class KrakenDialect:
                 for asset, row in rows.items()
             }
 
+    def key_rights(self) -> frozenset[str] | None:
+        told = self._client.read_result("privatePostGetApiKeyInfo")
+        with as_documented(self._client.exchange, "GetApiKeyInfo"):
+            listed = told["permissions"]
+            if isinstance(listed, str):
+                raise TypeError("permissions are a list")
+            return frozenset(str(right) for right in listed)
+
     def open_orders(self) -> list[VenueOrder]:
         result = self._client.read_result("privatePostOpenOrders", {"trades": "true"})
         with as_documented(self._client.exchange, "OpenOrders"):
@@ -241,6 +249,10 @@ class KrakenDialect:
             )
         self._client.ages.saw(str(ids[0]), pair)
         return str(ids[0])
+
+    def try_order(self, request: OrderRequest) -> None:
+        asked = order_params(request, self._listed_pair(request.symbol)) | {"validate": "true"}
+        self._client.read_result("privatePostAddOrder", asked)
 
     def _listed_pair(self, symbol: str) -> str:
         try:

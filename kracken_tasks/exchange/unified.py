@@ -7,7 +7,7 @@ by name instead of imitated; vwap and trade counts are unknown here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -28,7 +28,8 @@ from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderReq
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import as_documented
-from kracken_tasks.exchange.rates import Priority
+from kracken_tasks.exchange.rates import Priority, calls_at
+from kracken_tasks.exchange.unified_history import History
 from kracken_tasks.exchange.unified_rows import (
     candles_of,
     fill_of,
@@ -49,7 +50,10 @@ _CLIENT_ID: Final = {
 # Left to itself ccxt looks an hour ahead of ``since`` here, or refuses a ``since`` without an end: what is wanted goes up to now.
 _TRADES_UNTIL_NOW: Final = ("binance", "binanceus", "coinbase")
 _TRADES_PAGE: Final = 1_000  # the most that these give at once
+_MOST_UNNAMED: Final = 40  # symbols that are asked one by one where the settings name none
 _PLAIN_KINDS: Final = (OrderKind.MARKET, OrderKind.LIMIT)
+
+Row = Mapping[str, Any]
 
 
 class UnifiedDialect:
@@ -58,8 +62,12 @@ class UnifiedDialect:
     conditional_close = False
     native_kinds = frozenset(_PLAIN_KINDS)
 
-    def __init__(self, client: VenueClient) -> None:
+    def __init__(self, client: VenueClient, symbols: Iterable[str] = ()) -> None:
+        """``symbols``: those that are traded here, for venues that list an account one symbol at a time."""
         self._client = client
+        self._history = History(client)
+        self._named = tuple(symbols)
+        self._spoken: set[str] = set()  # asked for or ordered here
         self._instruments: dict[str, Instrument] = {}
         self._loading = threading.Lock()
         offered = client.api.timeframes or {}
@@ -100,6 +108,7 @@ class UnifiedDialect:
                 symbol=symbol,
                 listed=len(self._instruments),
             )
+        self._spoken.add(symbol)
         return symbol
 
     def quotes(self, symbols: Sequence[str], ts: datetime) -> dict[str, Quote]:
@@ -185,8 +194,19 @@ class UnifiedDialect:
                 if total is not None
             }
 
+    def key_rights(self) -> frozenset[str] | None:
+        return None  # ccxt has no word for it
+
+    def try_order(self, request: OrderRequest) -> None:
+        raise Misconfigured(
+            f"{self._client.exchange} cannot check an order without placing it",
+            key="exchange",
+            venue=self._client.exchange,
+        )
+
     def submit(self, request: OrderRequest) -> str:
         self._refuse_unspoken(request)
+        self._spoken.add(request.symbol)
         params: dict[str, Any] = {_CLIENT_ID.get(self._client.exchange, "clientOrderId"): request.client_order_id}
         if request.time_in_force != "GTC":
             params["timeInForce"] = request.time_in_force
@@ -227,19 +247,27 @@ class UnifiedDialect:
             )
 
     def cancel(self, order_id: str) -> None:
-        symbol = next((order.symbol for order in self.open_orders() if order.order_id == order_id), None)
-        sent = self._client.ages.of(order_id)
-        if symbol is None and sent is not None:
-            symbol = sent.pair  # sent from here and not listed: gone, or not listed yet
-        if symbol is None:
-            return
-        try:
-            self._client.send("cancel_order", order_id, symbol, doing=f"cancel {order_id}", repeatable=True)
-        except TradeRefused as error:
-            if error.fields.get("kind") == "OrderNotFound":
-                return  # gone already is what was wanted
-            if any(order.order_id == order_id for order in self.open_orders()):
-                raise
+        # Looked up as urgently as it is sent: a stop has to go before the sale can.
+        with calls_at(Priority.PROTECT):
+            sent = self._client.ages.of(order_id)
+            symbol = self._resting_symbol(order_id) if sent is None else sent.pair
+            if symbol is None:
+                return
+            try:
+                self._client.send("cancel_order", order_id, symbol, doing=f"cancel {order_id}", repeatable=True)
+            except TradeRefused:
+                if self._resting_symbol(order_id) is not None:
+                    raise
+
+    def _resting_symbol(self, order_id: str) -> str | None:
+        """None: it rests no more.  Raises: StateUnknown for an order the venue does not know, or not yet."""
+        order = self.orders([order_id]).get(order_id)
+        if order is None:
+            raise StateUnknown(
+                f"{self._client.exchange} knows no order {order_id}: it may not be listed yet",
+                venue=self._client.exchange, order_id=order_id,
+            )  # fmt: skip
+        return order.symbol if order.status.resting else None
 
     def amend(
         self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
@@ -248,55 +276,63 @@ class UnifiedDialect:
 
     def open_orders(self) -> list[VenueOrder]:
         try:
-            return self._orders_of(self._client.read("fetch_open_orders"))
+            rows = self._history.open_orders(None)
         except Misconfigured as error:
-            if error.fields.get("kind") != "ArgumentsRequired":
+            if not _wants_symbol(error):
                 raise
-        return [
-            order
-            for symbol in self._traded_symbols()
-            for order in self._orders_of(self._client.read("fetch_open_orders", symbol))
-        ]
+            rows = [row for symbol in self._traded_symbols() for row in self._history.open_orders(symbol)]
+        return self._orders_of(rows)
 
     def closed_orders(self, start: datetime) -> list[VenueOrder]:
-        orders = [
-            order
-            for symbol in self._traded_symbols()
-            for order in self._orders_of(self._client.read("fetch_closed_orders", symbol, to_ms(start)))
-        ]
+        orders = self._orders_of(self._everywhere(self._history.orders, start))
         return sorted(orders, key=lambda order: order.opened_at, reverse=True)
+
+    def _everywhere(self, ask: Callable[[str | None, int], Sequence[Row]], start: datetime) -> list[Row]:
+        """One listing of all symbols where the venue has it, else one of each symbol that can have traded."""
+        try:
+            return list(ask(None, to_ms(start)))
+        except Misconfigured as error:
+            if not _wants_symbol(error):
+                raise
+        return [row for symbol in self._traded_symbols() for row in ask(symbol, to_ms(start))]
 
     def orders(self, order_ids: Sequence[str]) -> dict[str, VenueOrder]:
         wanted = set(order_ids)
         found = {order.order_id: order for order in self.open_orders() if order.order_id in wanted}
-        if not wanted - found.keys():
-            return found
-        if self._client.api.has.get("fetchOrders") is not True:
-            told = (self._order(order_id) for order_id in order_ids if order_id not in found)
-            return found | {order.order_id: order for order in told if order is not None}
-        for symbol in self._traded_symbols():
-            rows = self._orders_of(self._client.read("fetch_orders", symbol))
-            found |= {order.order_id: order for order in rows if order.order_id in wanted}
-        return found
+        told = (self._order(order_id) for order_id in order_ids if order_id not in found)
+        return found | {order.order_id: order for order in told if order is not None}
 
     def _order(self, order_id: str) -> VenueOrder | None:
         sent = self._client.ages.of(order_id)
+        if sent is not None:
+            return self._order_of(order_id, sent.pair)
         try:
-            row = self._client.read("fetch_order", order_id, None if sent is None else sent.pair)
+            return self._order_of(order_id, None)
+        except Misconfigured as error:
+            if not _wants_symbol(error):
+                raise
+        found = [order for symbol in self._traded_symbols() if (order := self._order_of(order_id, symbol)) is not None]
+        if len(found) > 1:
+            raise StateUnknown(
+                f"{self._client.exchange} has an order {order_id} of each of {', '.join(one.symbol for one in found)}",
+                venue=self._client.exchange, order_id=order_id,
+            )  # fmt: skip
+        return found[0] if found else None
+
+    def _order_of(self, order_id: str, symbol: str | None) -> VenueOrder | None:
+        try:
+            row = self._client.read("fetch_order", order_id, symbol)
         except BadData as error:
             if error.fields.get("kind") != "OrderNotFound":
                 raise
             return None
-        return self._orders_of([{**row, "symbol": row.get("symbol") or (sent.pair if sent else None)}])[0]
+        return self._orders_of([{**row, "symbol": row.get("symbol") or symbol}])[0]
 
     def fills(self, start: datetime, known: Container[str] = ()) -> list[Fill]:
-        rows = [
-            row
-            for symbol in self._traded_symbols()
-            for row in self._client.read("fetch_my_trades", symbol, to_ms(start))
-        ]
+        rows = self._everywhere(self._history.trades, start)
         with as_documented(self._client.exchange, "own trades"):
-            return sorted((fill_of(row) for row in rows), key=lambda fill: fill.ts, reverse=True)
+            told = [fill_of(row) for row in rows]
+        return sorted((fill for fill in told if fill.ts >= start), key=lambda fill: fill.ts, reverse=True)
 
     def orders_with_fills(
         self, order_ids: Sequence[str], known: Container[str] = ()
@@ -313,12 +349,27 @@ class UnifiedDialect:
         )
 
     def _traded_symbols(self) -> list[str]:
-        # Most venues list one symbol at a time: ask where one of the two assets is, or was just now, held.
+        """Where this account can have traded: what the settings name and what was asked for here, and every coin that is held.
+
+        Where nothing is named, a pair whose coin has been sold whole is known by its quote currency only, and those may be many.
+        """
+        listed = self.load_instruments(refresh=False)
         held = {asset for asset, balance in self.balances().items() if balance.total}
-        return [
-            s for s, item in self.load_instruments(refresh=False).items() if item.base in held or item.quote in held
-        ]
+        sure = {*self._named, *self._spoken} | {name for name, item in listed.items() if item.base in held}
+        if not self._named:
+            sure |= {name for name, item in listed.items() if item.quote in held}
+        found = sorted(sure & listed.keys())
+        if not self._named and len(found) > _MOST_UNNAMED:
+            raise Misconfigured(
+                f"{self._client.exchange} lists an account by symbol, and {len(found)} can have been traded: name those that are",
+                key=f"exchanges.{self._client.exchange}.symbols", venue=self._client.exchange, symbols=len(found),
+            )  # fmt: skip
+        return found
 
     def _orders_of(self, rows: Sequence[Mapping[str, Any]]) -> list[VenueOrder]:
         with as_documented(self._client.exchange, "orders"):
             return [order_of(row) for row in rows]
+
+
+def _wants_symbol(error: Misconfigured) -> bool:
+    return error.fields.get("kind") == "ArgumentsRequired"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -94,13 +95,20 @@ def order_of(row: Mapping[str, Any]) -> VenueOrder:
         side=Side(row["side"]),
         kind=OrderKind.MARKET if row.get("type") == "market" else OrderKind.LIMIT,
         status=_STATUS[row["status"]],
-        amount=as_decimal(str(row["amount"])),
+        amount=_whole_amount(row, filled),
         filled=filled,
         average_price=as_decimal(str(row["average"])) if filled > 0 and row.get("average") else None,
         limit_price=None if price is None or row.get("type") == "market" else as_decimal(str(price)),
         trigger_price=None,
         opened_at=from_ms(int(row["timestamp"])),
     )
+
+
+def _whole_amount(row: Mapping[str, Any], filled: Decimal) -> Decimal:
+    # Bitstamp tells a single order's rest only, and ccxt leaves that in the raw row.
+    if row["amount"] is None:
+        return filled + as_decimal(str(row["info"]["amount_remaining"]))
+    return as_decimal(str(row["amount"]))
 
 
 def fill_of(row: Mapping[str, Any]) -> Fill:

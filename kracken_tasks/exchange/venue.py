@@ -19,13 +19,13 @@ import pandas as pd
 
 from kracken_tasks.domain.clock import monotonic_seconds
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
 from kracken_tasks.errors import Misconfigured, TradeRefused
 from kracken_tasks.exchange.admission import why_not
 from kracken_tasks.exchange.client import VenueClient
 from kracken_tasks.exchange.dialect import Dialect
 from kracken_tasks.exchange.kraken import KrakenDialect
-from kracken_tasks.exchange.rates import RateBudget
+from kracken_tasks.exchange.rates import Priority, RateBudget, calls_at
 from kracken_tasks.exchange.unified import UnifiedDialect
 from kracken_tasks.exchange.venue_clock import VenueClock
 
@@ -49,15 +49,18 @@ class CcxtVenue:
         clock_keeps_seconds: float = 60.0,
         budget: RateBudget | None = None,
         tier: str | None = None,
+        symbols: Iterable[str] = (),
     ) -> None:
         """``clock_keeps_seconds``: how long the venue's time, once asked, is carried on by this machine's steady clock; 0 asks every time.
 
         ``budget``: the rate budget shared with others; None: with the venues of the same key in this process.  ``tier``: Kraken's name of
         the account's verification (starter, intermediate, pro); None: starter, or the pace that ``rateLimit`` in the options sets.
+        ``symbols``: those that are traded here; a venue that lists an account one symbol at a time (Binance) is asked for them.
         Raises: Misconfigured for an exchange ccxt does not know, or an unknown tier.  Makes no call.
         """
         client = self._client = VenueClient(exchange, options or {}, timeout_seconds, budget, tier)
-        self._dialect: Dialect = _DIALECTS.get(exchange, UnifiedDialect)(client)
+        spoken = _DIALECTS.get(exchange)
+        self._dialect: Dialect = UnifiedDialect(client, symbols) if spoken is None else spoken(client)
         self._asked_anew = (
             -_LISTING_KEEPS_SECONDS
         )  # when the listing was last asked again before a refusal (steady clock)
@@ -144,6 +147,18 @@ class CcxtVenue:
 
     # -- private, reading --------------------------------------------------------------------------------------------
 
+    def key_rights(self) -> frozenset[str] | None:
+        """What the key may do, in the venue's own words; None where it does not tell.  Raises: RetryLater, Misconfigured, BadData."""
+        return self._dialect.key_rights()
+
+    def try_order(self, request: OrderRequest) -> None:
+        """Have the venue check an order that is not placed.
+
+        Raises: BadData with the venue's reason if it would be refused; Misconfigured for a key without the right, and for a venue
+        that cannot check; RetryLater.
+        """
+        self._dialect.try_order(request)
+
     def balances(self) -> dict[str, Balance]:
         """Every asset the venue lists for the account; earn variants (``BTC.F``) stand beside the coin, they are not tradable."""
         return self._dialect.balances()
@@ -156,7 +171,10 @@ class CcxtVenue:
         return self._dialect.open_orders()
 
     def closed_orders(self, start: datetime) -> list[VenueOrder]:
-        """Orders opened or closed at or after ``start`` that rest no more: all pages, newest first."""
+        """Orders opened or closed at or after ``start`` that rest no more: all pages, newest first.
+
+        Venues without a dialect list by the opening alone.  Raises: BadData where nothing proves that a listing was told whole.
+        """
         return self._dialect.closed_orders(start)
 
     def orders(self, order_ids: Iterable[str]) -> dict[str, VenueOrder]:
@@ -194,7 +212,9 @@ class CcxtVenue:
         order id), Misconfigured (no key).  What the venue's own listing speaks against (status, minimums, steps) is refused here.
         """
         if self._client.has_key:
-            self._must_be_admitted(request)
+            # A listing that has to be asked for first is as urgent as the order.
+            with calls_at(Priority.ENTER if request.side is Side.BUY else Priority.PROTECT):
+                self._must_be_admitted(request)
         return self._dialect.submit(request)
 
     def _must_be_admitted(self, request: OrderRequest) -> None:
@@ -213,7 +233,10 @@ class CcxtVenue:
             )  # fmt: skip
 
     def cancel(self, order_id: str) -> None:
-        """Cancel; an order that is unknown or gone already is no error.  Raises as ``submit``."""
+        """Cancel; an order that is gone already is no error.
+
+        Raises: as ``submit``; StateUnknown for an order the venue does not know (Kraken does not tell one from an order long gone).
+        """
         self._dialect.cancel(order_id)
 
     def amend(

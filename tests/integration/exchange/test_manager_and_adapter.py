@@ -138,6 +138,10 @@ async def test_an_order_lives_and_dies_at_every_venue(sandbox: RunningSandbox, e
         await adapter.cancel_order(exchange, order.order_id)
         await adapter.cancel_order(exchange, order.order_id)
         assert await adapter.fetch_open_orders(exchange) == []
+        ended = await adapter.fetch_order(exchange, order.order_id)
+        assert ended is not None
+        assert (ended.symbol, ended.amount, ended.filled) == (symbol, Decimal("0.01"), 0)
+        assert ended.status is OrderStatus.CANCELED
 
 
 @pytest.mark.parametrize("exchange", SYMBOLS)

@@ -192,15 +192,6 @@ def test_amends_and_ledgers_are_an_honest_no() -> None:
         spoken.ledger_lines(T0)
 
 
-def test_an_order_that_rests_no_more_is_not_canceled_again() -> None:
-    spoken, client = dialect(fetch_open_orders=[], fetch_orders=[{**ORDER, "status": "closed"}], cancel_order={})
-    spoken.cancel("42")
-    assert "cancel_order" not in [method for method, _ in client.calls]
-    spoken, client = dialect(fetch_open_orders=[ORDER], cancel_order={})
-    spoken.cancel("42")
-    assert client.calls[-1] == ("cancel_order", ("42", "BTC/USDT"))
-
-
 def test_a_venue_without_a_clock_is_read_by_its_ticker() -> None:
     client = ScriptedClient(BASE | {"fetch_ticker": {"timestamp": MS + 5}}, has={"fetchTime": False})
     assert UnifiedDialect(client).now() == T0 + timedelta(milliseconds=5)  # type: ignore[arg-type]  # see above
