@@ -25,7 +25,7 @@ async def run_backtest(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> list[str]:
-    """Returns the folders of the reports, one a symbol.
+    """Returns the folders of the reports, one a symbol; a symbol with too few candles is named and left out.
 
     Args:
         strategy: Which decisions to rehearse
@@ -35,6 +35,4 @@ async def run_backtest(
         end: Candles before this; empty: all there are
     """
     jobs = backtest_tasks.list_backtests(strategy, symbols, timeframe, start, end)
-    reports = [backtest_tasks.rehearse(job) for job in jobs]
-    backtest_tasks.describe_backtests(reports)
-    return [report.folder for report in reports]
+    return backtest_tasks.describe_backtests([backtest_tasks.rehearse(job) for job in jobs])

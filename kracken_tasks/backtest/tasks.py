@@ -17,6 +17,8 @@ from kracken_tasks.analytics.embed import markdown_picture
 from kracken_tasks.backtest.rehearsal import Report
 from kracken_tasks.backtest.rehearsal import rehearse as rehearse_frame
 from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.errors import BadData
+from kracken_tasks.live.rehearsals import rehearsal_name
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE
 
@@ -58,9 +60,26 @@ def list_backtests(
     return [BacktestJob(strategy, key, start, end) for key in keys if snapshot.last_ts(key) is not None]
 
 
+@dataclass(frozen=True, slots=True)
+class NotRehearsed:
+    """A symbol whose candles cannot be rehearsed on, and why; the others are."""
+
+    key: SeriesKey
+    strategy: str
+    why: str
+
+
 @task(name="rehearse", task_run_name="rehearse {job.strategy} on {job.key}", **LOCAL_COMPUTE)
-def rehearse(job: BacktestJob) -> Report:
+def rehearse(job: BacktestJob) -> Report | NotRehearsed:
     """Backtrader over the newest candles, at most as many as ``backtest.max_candles``."""
+    try:
+        return _rehearsed(job)
+    except BadData as unfit:
+        get_run_logger().warning("not rehearsed: %s", unfit)
+        return NotRehearsed(job.key, job.strategy, str(unfit))
+
+
+def _rehearsed(job: BacktestJob) -> Report:
     settings = load_settings()
     snapshot = wiring.lake(settings).snapshot()
     frame = snapshot.candles(job.key, job.start, job.end, last=settings.backtest.max_candles)
@@ -75,8 +94,12 @@ def rehearse(job: BacktestJob) -> Report:
 
 
 @task(name="describe backtests", **LOCAL_COMPUTE)
-def describe_backtests(reports: Sequence[Report]) -> None:
-    """A page with the curve for each report, and one table over all."""
+def describe_backtests(outcomes: Sequence[Report | NotRehearsed]) -> list[str]:
+    """A page with the curve for each report, and one table over all; returns the reports' folders.
+
+    Raises: BadData if there is something to rehearse and nothing could be.
+    """
+    reports = [outcome for outcome in outcomes if isinstance(outcome, Report)]
     for report in reports:
         symbol = report.key.symbol.replace("/", "-").lower()
         create_markdown_artifact(
@@ -85,23 +108,29 @@ def describe_backtests(reports: Sequence[Report]) -> None:
             description=f"{report.strategy} on {report.key}: equity, drawdown, figures",
         )
     create_table_artifact(
-        [
-            {
-                "symbol": report.key.symbol,
-                "strategy": report.strategy,
-                "return %": f"{report.total_return_pct:.2f}",
-                "drawdown %": f"{report.figures['max_drawdown_pct']:.2f}",
-                "sharpe": f"{report.figures['sharpe_ratio']:.2f}",
-                "trades": f"{report.figures['total_trades']:.0f}",
-                "win rate %": f"{report.figures['win_rate_pct']:.1f}",
-                "report": report.folder,
-            }
-            for report in reports
-        ],
-        key="backtests",
-        description="The newest rehearsal of every symbol",
+        [_row(outcome) for outcome in outcomes], key="backtests", description="The newest rehearsal of every symbol"
     )
+    if outcomes and not reports:
+        raise BadData("no symbol could be rehearsed: " + "; ".join(row["report"] for row in map(_row, outcomes)))
+    return [report.folder for report in reports]
+
+
+def _row(outcome: Report | NotRehearsed) -> dict[str, str]:
+    row = {"symbol": outcome.key.symbol, "strategy": outcome.strategy}
+    if isinstance(outcome, NotRehearsed):
+        none = dict.fromkeys(("return %", "drawdown %", "sharpe", "trades", "win rate %"), "")
+        return {**row, **none, "report": f"not rehearsed: {outcome.why}"}
+    figures = outcome.figures
+    return {
+        **row,
+        "return %": f"{outcome.total_return_pct:.2f}",
+        "drawdown %": f"{figures['max_drawdown_pct']:.2f}",
+        "sharpe": f"{figures['sharpe_ratio']:.2f}",
+        "trades": f"{figures['total_trades']:.0f}",
+        "win rate %": f"{figures['win_rate_pct']:.1f}",
+        "report": outcome.folder,
+    }
 
 
 def _slug(job: BacktestJob) -> str:
-    return f"{job.strategy}_{job.key.symbol.replace('/', '-')}_{job.key.timeframe.value}"
+    return rehearsal_name(job.strategy, job.key)

@@ -6,7 +6,8 @@ the length of history changes no opinion.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from kracken_tasks.domain.clock import from_ms, iso
 from kracken_tasks.errors import Misconfigured
 
-__all__ = ["MAX_MISSING_FRACTION", "Floats", "Window", "clipped", "refuse_outside", "surety", "window_of"]
+__all__ = ["MAX_MISSING_FRACTION", "Floats", "Window", "clipped", "open_ms_of", "refuse_outside", "surety", "window_of"]
 
 Floats = NDArray[np.float64]
 
@@ -50,9 +51,9 @@ class Window:
         if rows >= len(self):
             return self
         cut = slice(len(self) - rows, None)
-        return replace(
-            self, open_ms=self.open_ms[cut], open=self.open[cut], high=self.high[cut], low=self.low[cut],
-            close=self.close[cut], volume=self.volume[cut],
+        return Window(  # not dataclasses.replace: this is asked for every module of every symbol
+            self.open_ms[cut], self.open[cut], self.high[cut], self.low[cut], self.close[cut], self.volume[cut],
+            self.bar_seconds,
         )  # fmt: skip
 
     @property
@@ -71,10 +72,10 @@ class Window:
         stale = self._staleness(now, max_bars_late)
         if stale:
             return stale
-        used = self.last(lookback)
-        if not np.isfinite(used.close).all():
+        # A sum is finite if and only if every close is: one pass instead of two, and prices are far from overflow.
+        if not math.isfinite(float(self.close[-lookback:].sum())):
             return "a close that is not a number among the last candles"
-        return used._holes() or self.last(moving)._flatness()
+        return self._holes(lookback) or self._flatness(moving)
 
     def _staleness(self, now: datetime | None, max_bars_late: float) -> str:
         bar_ts = self.bar_ts
@@ -87,15 +88,16 @@ class Window:
             return f"stale: the last candle opened at {iso(bar_ts)}"
         return ""
 
-    def _holes(self) -> str:
+    def _holes(self, rows: int) -> str:
         if self.bar_seconds <= 0:
             return ""
-        due = (int(self.open_ms[-1]) - int(self.open_ms[0])) // (self.bar_seconds * 1000) + 1
-        missing = due - len(self)
+        due = (int(self.open_ms[-1]) - int(self.open_ms[-rows])) // (self.bar_seconds * 1000) + 1
+        missing = due - rows
         return f"holes: {missing} of {due} candles are missing" if missing > MAX_MISSING_FRACTION * due else ""
 
-    def _flatness(self) -> str:
-        return f"flat: one price over {len(self)} candles" if self.close.max() == self.close.min() else ""
+    def _flatness(self, rows: int) -> str:
+        used = self.close[-rows:]
+        return f"flat: one price over {len(used)} candles" if used.max() == used.min() else ""
 
 
 def clipped(value: float) -> float:
@@ -120,7 +122,7 @@ def window_of(frame: pd.DataFrame | Window, rows: int, bar_seconds: int | None =
     if isinstance(frame, Window):
         return frame.last(rows)
     start = max(len(frame) - rows, 0)
-    open_ms = _open_ms(frame["ts"], start)
+    open_ms = open_ms_of(frame["ts"], start)
     if bar_seconds is None:
         bar_seconds = int(np.diff(open_ms).min()) // 1000 if len(open_ms) > 1 else 0
     return Window(
@@ -134,10 +136,12 @@ def _column(frame: pd.DataFrame, name: str, start: int) -> Floats:
     return np.ascontiguousarray(frame[name].to_numpy()[start:], dtype=np.float64)
 
 
-def _open_ms(ts: pd.Series[pd.Timestamp], start: int) -> NDArray[np.int64]:
+def open_ms_of(ts: pd.Series[pd.Timestamp], start: int = 0) -> NDArray[np.int64]:
+    """Open times from row ``start`` on, in milliseconds.  Raises: TypeError for a column that holds no datetimes."""
     array = ts.array
     if not isinstance(array, pd.arrays.DatetimeArray):
         raise TypeError(f"column ts holds {ts.dtype}; candles are named by UTC datetimes")
-    raw = np.asarray(array[start:].view("i8"), dtype=np.int64)
+    # view("i8") would parse the name of its type each time; the stubs do not know asi8
+    raw: NDArray[np.int64] = array.asi8[start:]  # type: ignore[attr-defined]
     factor = _TO_MS[array.unit]
     return raw if factor == 1.0 else (raw * factor).astype(np.int64)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import pandas as pd
 
+from kracken_tasks.domain.clock import from_ms
 from kracken_tasks.domain.trading import Action, Opinion
+from kracken_tasks.signals.window import open_ms_of
 
 __all__ = ["Proposal", "Strategy", "newest_bar"]
 
@@ -59,7 +61,5 @@ class Strategy(Protocol):
 
 def newest_bar(frame: pd.DataFrame) -> datetime | None:
     """Open time of the frame's last candle."""
-    if not len(frame):
-        return None
-    moment: datetime = frame["ts"].iloc[-1].to_pydatetime()
-    return moment.astimezone(UTC)
+    rows = len(frame)
+    return from_ms(int(open_ms_of(frame["ts"], rows - 1)[-1])) if rows else None

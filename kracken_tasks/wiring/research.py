@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kracken_tasks.backtest.rehearsal import Setting
-    from kracken_tasks.execution.entries import ForecastSource
+    from kracken_tasks.forecast.inference import Forecaster
     from kracken_tasks.forecast.plan import TrainingConfig
+    from kracken_tasks.forecast.registry import Registry
+    from kracken_tasks.signals import ForecastValue
     from kracken_tasks.strategies import Strategy
 
-__all__ = ["code_version", "forecast_source", "rehearsal", "strategy", "training_config"]
+__all__ = ["ChampionForecasts", "code_version", "forecast_source", "rehearsal", "strategy", "training_config"]
 
 
 @cache
@@ -49,19 +51,21 @@ def training_config(settings: Settings) -> TrainingConfig:
     )
 
 
-def forecast_source(settings: Settings) -> ForecastSource:
-    """The champion's forecast for a series; None where there is no champion or it cannot forecast.  Needs no torch."""
-    from kracken_tasks.forecast.inference import Forecaster
-    from kracken_tasks.signals import ForecastValue
+def forecast_source(settings: Settings) -> ChampionForecasts:
+    return ChampionForecasts(registry(settings))
 
-    models = registry(settings)
-    loaded: dict[SeriesKey, Forecaster | None] = {}
 
-    def forecast(key: SeriesKey, frame: pd.DataFrame, now: datetime) -> ForecastValue | None:
-        if key not in loaded:
-            champion = models.champion(key)
-            loaded[key] = None if champion is None else Forecaster(champion)
-        forecaster = loaded[key]
+class ChampionForecasts:
+    """The champions' forecasts; None where there is no champion or it cannot forecast.  Needs no torch."""
+
+    def __init__(self, models: Registry) -> None:
+        self._models = models
+        self._loaded: dict[SeriesKey, Forecaster | None] = {}
+
+    def __call__(self, key: SeriesKey, frame: pd.DataFrame, now: datetime) -> ForecastValue | None:
+        from kracken_tasks.signals import ForecastValue
+
+        forecaster = self._forecaster(key)
         if forecaster is None:
             return None
         try:
@@ -71,7 +75,18 @@ def forecast_source(settings: Settings) -> ForecastSource:
         bar = frame["ts"].iloc[-1].to_pydatetime()
         return ForecastValue(close, True, forecaster.bundle.model_id, bar, "champion")
 
-    return forecast
+    def rows(self, key: SeriesKey) -> int:
+        """Candles the champion of a series looks at; 0 without one."""
+        forecaster = self._forecaster(key)
+        return 0 if forecaster is None else forecaster.needed_rows
+
+    def _forecaster(self, key: SeriesKey) -> Forecaster | None:
+        from kracken_tasks.forecast.inference import Forecaster
+
+        if key not in self._loaded:
+            champion = self._models.champion(key)
+            self._loaded[key] = None if champion is None else Forecaster(champion)
+        return self._loaded[key]
 
 
 def strategy(settings: Settings, name: str, parameters: Mapping[str, object] | None = None) -> Strategy:
@@ -90,9 +105,12 @@ def rehearsal(settings: Settings, key: SeriesKey, name: str) -> Setting:
     """What a backtest of a strategy on a series works with: the same strategy, limits and stops as a tick's."""
     from kracken_tasks.backtest.rehearsal import Setting
 
+    instrument = venue(settings, key.exchange).instruments().get(key.symbol)
+    if instrument is None:
+        raise BadData(f"{key.exchange} does not list {key.symbol}", exchange=key.exchange, symbol=key.symbol)
     return Setting(
         key=key,
-        instrument=venue(settings, key.exchange).instruments()[key.symbol],
+        instrument=instrument,
         strategy=strategy(settings, name),
         limits=risk_limits(settings),
         stops=stop_rules(settings),

@@ -18,8 +18,10 @@ from flows.retrain_lstm import retrain_lstm
 from flows.run_backtest import run_backtest
 from flows.trading_tick import trading_tick
 from kracken_tasks.domain.clock import WallClock
-from kracken_tasks.domain.market import Timeframe
+from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.execution.tick_deps import lease_name
+from tests.support.candle_frames import commit_frame
+from tests.support.candles import random_candles
 from tests.support.flow_stage import Stage, artifacts_of, newest_run, stage_at
 
 SHOWN = {
@@ -68,6 +70,20 @@ def test_ingesting_twice_commits_nothing_new(lived: tuple[Stage, dict[str, FlowR
     before = stage.lake.snapshot().seq
     assert asyncio.run(ingest_ohlcv()) is None
     assert stage.lake.snapshot().seq == before
+
+
+def test_a_symbol_with_too_few_candles_is_named_and_the_others_are_rehearsed(
+    lived: tuple[Stage, dict[str, FlowRun]],
+) -> None:
+    stage, _ = lived
+    commit_frame(stage.lake, SeriesKey("kraken", "ADA/USD", Timeframe.H1), random_candles(50))
+    commit_frame(stage.lake, SeriesKey("kraken", "LTC/USD", Timeframe.H1), random_candles(300))
+    wanted = list(stage.settings.traded_symbols)
+    folders = asyncio.run(run_backtest("sma_cross", [*wanted, "ADA/USD", "LTC/USD"]))
+    assert len(folders) == len(wanted)
+    (table,) = [item for key, item in artifacts_of(newest_run("run_backtest")).items() if key == "backtests"]
+    assert "not rehearsed: kraken ADA/USD 1h: 50 candles, the sma_cross strategy needs at least 202" in str(table.data)
+    assert "not rehearsed: kraken does not list LTC/USD" in str(table.data)
 
 
 def test_a_tick_with_the_key_of_an_earlier_one_sends_nothing(lived: tuple[Stage, dict[str, FlowRun]]) -> None:
