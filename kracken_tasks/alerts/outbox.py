@@ -16,7 +16,7 @@ from datetime import datetime
 from kracken_tasks.alerts.channel import Channel
 from kracken_tasks.alerts.messages import message_for
 from kracken_tasks.errors import BadData, KrackenError
-from kracken_tasks.ledger import Ledger
+from kracken_tasks.ledger import Ledger, Source
 from kracken_tasks.ledger.entries import AlertEntry
 
 __all__ = ["DeliveryReport", "deliver", "deliver_now"]
@@ -73,4 +73,5 @@ def deliver_now(ledger: Ledger, channel: Channel, now: datetime, *, limit: int =
 
 
 def _mark(ledger: Ledger, alert: AlertEntry, channel: Channel, now: datetime, *, result: str, reason: str = "") -> None:
-    ledger.record_delivery(alert.seq, channel.name, ts=now, result=result, reason=reason)
+    with ledger.acting(Source.OUTBOX, channel.name):
+        ledger.record_delivery(alert.seq, channel.name, ts=now, result=result, reason=reason)

@@ -25,7 +25,7 @@ from kracken_tasks.execution.marks import state_text
 from kracken_tasks.execution.protect import Protection, protect
 from kracken_tasks.execution.reconcile import Reconciled, reconcile
 from kracken_tasks.execution.tick_deps import lease_name
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, LeaseHeld, Ledger
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, LeaseHeld, Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause
 
 __all__ = ["FlattenReport", "flatten"]
@@ -72,9 +72,10 @@ def flatten(
         lease = ledger.leases.take_over(lease_name(ledger), holder, config.lease_ttl, wall.now())
     desk = Desk(broker, ledger, wall, lease, f"flatten@{iso(now)}", config)
     try:
-        unread = adopt_or_halt(ledger, journal, broker)
-        _halt(ledger, by, desk)
-        report = _flatten(desk, reconcile(desk))
+        with ledger.acting(Source.FLATTEN, desk.tick_id):
+            unread = adopt_or_halt(ledger, journal, broker)
+            _halt(ledger, by, desk)
+            report = _flatten(desk, reconcile(desk))
         return replace(report, problems={**report.problems, "journal": unread}) if unread else report
     finally:
         ledger.leases.release(desk.lease)

@@ -25,7 +25,7 @@ from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.marks import state_text, write_state
 from kracken_tasks.execution.orders import SendRules, sell_request
-from kracken_tasks.ledger import Ledger
+from kracken_tasks.ledger import Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause
 
 __all__ = ["DirectReport", "adopt_journal", "adopt_or_halt", "flatten_direct"]
@@ -135,7 +135,7 @@ def adopt_journal(ledger: Ledger, journal: Path) -> int:
         return 0
     lines = journal.read_text(encoding="utf-8").split("\n")
     adopted = 0
-    with ledger.transaction():
+    with ledger.acting(Source.FLATTEN, journal.name), ledger.transaction():
         for number, text in enumerate(lines[:-1], start=1):
             try:
                 line = json.loads(text)

@@ -18,7 +18,7 @@ from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, EquityEntry, Ledger, StateEntry
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, EquityEntry, Ledger, Source, StateEntry
 from kracken_tasks.risk.equity import UnitMark, day_of, mark_equity
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.state import AccountFacts, AccountState, Cause, losing_streak, next_state, released
@@ -208,7 +208,7 @@ def move_state(desk: Desk, fresh: UnitMark, limits: RiskLimits, *, mismatch: str
 
 def release(ledger: Ledger, by: str, *, now: datetime) -> AccountState:
     """Let a named person end a halt or a stop: drawdown, day and streak are measured from here on."""
-    with ledger.transaction():
+    with ledger.acting(Source.PERSON, by), ledger.transaction():
         entry = ledger.state()
         following = released(account_state(entry), by)
         write_state(ledger, entry, following, now)

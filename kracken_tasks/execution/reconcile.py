@@ -29,6 +29,7 @@ from kracken_tasks.ledger import (
     FillEntry,
     IntentEntry,
     IntentResult,
+    Source,
 )
 
 __all__ = ["Reconciled", "Resolution", "check_balances", "follow_up", "reconcile"]
@@ -70,6 +71,11 @@ def reconcile(desk: Desk) -> Reconciled:
 
     Raises: RetryLater if a listing cannot be read; nothing was written then.
     """
+    with desk.ledger.acting(Source.RECONCILE, desk.tick_id):
+        return _reconcile(desk)
+
+
+def _reconcile(desk: Desk) -> Reconciled:
     now = desk.broker.now()
     since = _since(desk, now)
     known = _booked_since(desk, since)

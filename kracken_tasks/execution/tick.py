@@ -31,7 +31,7 @@ from kracken_tasks.execution.reconcile import Reconciled, check_balances, doubt_
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
 from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.equity import UnitMark
 from kracken_tasks.risk.state import AccountState
@@ -53,7 +53,8 @@ def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
     desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config, pause=deps.pause)
     run = _Run(deps, slot, desk)
     try:
-        return run.go()
+        with deps.ledger.acting(Source.TICK, slot.tick_id):
+            return run.go()
     except LeaseLost as lost:
         run.problems["lease"] = str(lost)
         return run.report("lease lost")

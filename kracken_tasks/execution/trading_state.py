@@ -10,7 +10,7 @@ from datetime import datetime
 
 from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.execution.marks import account_state, write_state
-from kracken_tasks.ledger import Ledger
+from kracken_tasks.ledger import Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause, ordered, resumed
 
 __all__ = ["last_known", "order", "resume"]
@@ -21,7 +21,7 @@ def order(ledger: Ledger, wanted: TradingState, *, by: str, reason: str, now: da
 
     Raises: ValueError without a name or a reason.
     """
-    with ledger.transaction():
+    with ledger.acting(Source.PERSON, by), ledger.transaction():
         entry = ledger.state()
         current = account_state(entry)
         following = ordered(current, wanted, by, reason)
@@ -35,7 +35,7 @@ def resume(ledger: Ledger, *, by: str, reason: str, now: datetime) -> AccountSta
 
     Raises: ValueError without a name or a reason.
     """
-    with ledger.transaction():
+    with ledger.acting(Source.PERSON, by), ledger.transaction():
         entry = ledger.state()
         current = account_state(entry)
         following = resumed(current, _before(ledger), by, reason)
