@@ -6,7 +6,7 @@ Never: decisions, venue calls, anything that outlives the run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,8 @@ from kracken_tasks.execution.orders import SendRules
 from kracken_tasks.ledger import Lease, LeaseLost, Ledger
 
 __all__ = ["Desk", "ExecutionConfig"]
+
+_MOST_OF_IT = 0.9  # of the lease's time: a wait begins and ends with nearly all of it left
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,16 @@ class ExecutionConfig:
     balance_tolerance: Mapping[str, Decimal] = field(default_factory=dict)
 
 
+def _no_pause(seconds: float) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Desk:
     """One run's tools.  ``unknown`` names symbols that are not traded any more in this run, with the reason.
 
     ``owed`` are those among them whose fills the venue owes us: its balances hold what the ledger cannot hold yet.  ``touched``: something
-    was sent, canceled or amended since the last look.
+    was sent, canceled or amended since the last look.  ``pause`` lets wall time pass (seconds); the default does not.
     """
 
     broker: Broker
@@ -64,6 +70,7 @@ class Desk:
     unknown: dict[str, str] = field(default_factory=dict)
     owed: frozenset[str] = frozenset()
     touched: bool = False
+    pause: Callable[[float], None] = _no_pause
 
     def require_lease(self, left: float = 0.5) -> None:
         """Make sure, before a step that cannot be taken back or a long wait, that nobody else may trade.
@@ -76,6 +83,15 @@ class Desk:
             raise LeaseLost(f"the lease of {self.lease.holder} is gone; nothing is sent", holder=self.lease.holder)
         if self.lease.expires - now < self.config.lease_ttl * left:
             self.lease = self.ledger.leases.renew(self.lease, self.config.lease_ttl, now)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass with the lease held all the while.  Raises: LeaseLost."""
+        slice_seconds = self.config.lease_ttl.total_seconds() / 4
+        while seconds > 0:
+            self.require_lease(_MOST_OF_IT)
+            self.pause(min(seconds, slice_seconds))
+            seconds -= slice_seconds
+        self.require_lease(_MOST_OF_IT)
 
     def next_key(self, symbol: str, purpose: Purpose, leg: int = 0) -> IntentKey:
         """The first key of this run, symbol and purpose that no intent has used; attempts count up from 0."""

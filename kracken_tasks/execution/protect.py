@@ -35,7 +35,8 @@ class Protection:
     """One symbol's stops after a run of ``protect``.
 
     Units: amounts in base.  ``found``: what rested before; ``resting``: what rests now; ``naked_seconds``: how long, in market time,
-    the position had been larger than its stops when it was looked at (0: it was not).
+    the position had been larger than its stops when it was looked at (0: it was not).  ``awaited``: the venue places the stop itself and
+    may list it late; a second one beside it would sell coins that are not the position's.
     """
 
     symbol: str
@@ -47,6 +48,7 @@ class Protection:
     actions: tuple[str, ...]
     problem: str = ""
     sent: tuple[Sent, ...] = ()
+    awaited: bool = False
 
     @property
     def protected(self) -> bool:
@@ -61,7 +63,7 @@ def protect(desk: Desk, look: Reconciled) -> tuple[Protection, ...]:
     for symbol in sorted(positions.keys() | with_stops):
         results.append(_protect_symbol(desk, look, symbol, positions.get(symbol)))
     for result in results:
-        if not result.protected:
+        if not result.protected and not result.awaited:
             _raise_alarm(desk, result, look.now)
     return tuple(results)
 
@@ -127,10 +129,14 @@ def _protect_symbol(desk: Desk, look: Reconciled, symbol: str, position: Positio
         if position is None:
             return _cancel_all(desk, state, stops)
         price = stop_price_of(desk, position, instrument)
-        state = _raise_triggers(desk, state, stops, price)
+        state = _raise_triggers(desk, state, stops, position, instrument)
         if found > wanted:
             return _shrink(desk, state, stops, instrument)
-        return _extend(desk, state, stops, instrument, position, price) if found < wanted else state
+        if found >= wanted:
+            return state
+        if _may_be_unlisted(desk, position, look.now):
+            return replace(state, awaited=True, problem="the stop that came with the entry is not listed yet")
+        return _extend(desk, state, stops, instrument, position, price)
     except LeaseLost:
         raise
     except KrackenError as error:  # one symbol's trouble must not keep the others from their stops
@@ -149,9 +155,30 @@ def _cancel_all(desk: Desk, state: Protection, stops: list[VenueOrder]) -> Prote
     return replace(state, resting=Decimal(0), actions=tuple(f"canceled {stop.order_id}" for stop in stops))
 
 
-def _raise_triggers(desk: Desk, state: Protection, stops: list[VenueOrder], price: Decimal) -> Protection:
+def _may_be_unlisted(desk: Desk, position: Position, now: datetime) -> bool:
+    """Whether an entry filled so recently that the stop the venue placed for it may be missing from the listings.
+
+    A stop that was listed once is none of these, whatever became of it.
+    """
+    recent = [entry for entry in desk.ledger.fills(now - desk.config.listing_lag) if entry.purpose is Purpose.ENTRY]
+    for order_id in {entry.order_id for entry in recent if entry.position_id == position.position_id}:
+        intent = desk.ledger.intent_of_order(order_id)
+        if intent is None or intent.request.close is None:
+            continue
+        filled = sum((entry.amount for entry in desk.ledger.fills_of(order_id)), Decimal(0))
+        listed = sum((order.amount for order in desk.ledger.orders().values() if order.parent_id == order_id), Decimal(0))
+        if listed < filled:
+            return True
+    return False
+
+
+def _raise_triggers(
+    desk: Desk, state: Protection, stops: list[VenueOrder], position: Position, instrument: Instrument
+) -> Protection:
     actions: list[str] = []
     for place, stop in enumerate(stops):
+        # The plan is read right before each amend: one that was read before a freeze may be lower than what rests by now.
+        price = stop_price_of(desk, position, instrument)
         # A trailing stop follows by itself, and a target that was chosen to rest alone has no stop's price.
         if stop.kind not in _PRICED or stop.trigger_price is None or stop.trigger_price >= price:
             continue

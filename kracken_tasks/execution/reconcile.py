@@ -9,7 +9,7 @@ neither among the open nor, looked at after them, among the closed orders.  Unti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from decimal import Decimal
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Balance, split_symbol
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import CashMovement, Fill, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, Purpose, VenueOrder
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.execution.booking import Booked, Owners, book
 from kracken_tasks.execution.desk import Desk
@@ -32,7 +32,7 @@ from kracken_tasks.ledger import (
     Source,
 )
 
-__all__ = ["Reconciled", "Resolution", "check_balances", "follow_up", "reconcile"]
+__all__ = ["Reconciled", "Resolution", "check_balances", "doubt_ends", "follow_up", "reconcile"]
 
 _WHOLE_HISTORY = timedelta(days=3650)
 
@@ -124,6 +124,26 @@ def follow_up(desk: Desk, order_ids: Iterable[str]) -> tuple[FillEntry, ...]:
         desk.unknown[orders[order_id].symbol] = reason
     desk.owed |= _owed(desk, [orders[order_id] for order_id in booked.late], now)
     return booked.fills
+
+
+def doubt_ends(desk: Desk, symbols: Container[str], now: datetime) -> datetime | None:
+    """When time alone will have ended what is in doubt about these symbols; None if nothing is, or only the venue can end it.
+
+    Time: market time.  Intents without a final outcome end with their deadline, the clock skew and the listing lag; a stop that came with
+    an entry is listed within the lag after its fill.
+    """
+    ends = [
+        desk.in_doubt_until(intent.request.deadline, intent.ts)
+        for intent in desk.ledger.open_intents()
+        if intent.symbol in symbols
+    ]
+    lag = desk.config.listing_lag
+    ends += [
+        entry.ts + lag
+        for entry in desk.ledger.fills(now - lag)
+        if entry.symbol in symbols and entry.purpose is Purpose.ENTRY
+    ]
+    return max((moment for moment in ends if moment >= now), default=None)
 
 
 def check_balances(desk: Desk, now: datetime) -> tuple[Mapping[str, Balance], tuple[BalanceLine, ...]]:
