@@ -43,7 +43,7 @@ def facts_of(
         staged: Facts(
             staged.key, now, staged.asked_from, _asked_to(known, staged, now),
             _before(known, staged, contracts[dataset_of(staged.key)].memory),
-            neighbours.of(staged, ROWS_OF[dataset_of(staged.key)].of(frame)),
+            neighbours.of(staged, frame),
         )
         for staged, frame in frames.items()
     }  # fmt: skip

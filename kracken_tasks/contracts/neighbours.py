@@ -49,7 +49,7 @@ class Neighbours:
         for key in stored:
             self._stored.setdefault(_market(key), []).append(key)
 
-    def of(self, staged: StagedSeries, rows: Rows) -> Elsewhere | None:
+    def of(self, staged: StagedSeries, frame: pd.DataFrame) -> Elsewhere | None:
         """What the others said over the same span; None if nobody else is there.  What the batch says counts before what is stored."""
         key = staged.key
         if staged.first_ts is None or staged.last_ts is None:
@@ -61,7 +61,9 @@ class Neighbours:
         if not told:
             return None
         others = {venue: ROWS_OF[dataset_of(key)].of(pd.concat(parts)) for venue, parts in told.items()}
-        return closes_elsewhere(others) if isinstance(key, SeriesKey) else prices_elsewhere(others, rows.ts)
+        if isinstance(key, SeriesKey):
+            return closes_elsewhere(others)
+        return prices_elsewhere(others, ROWS_OF[dataset_of(key)].of(frame).ts)
 
     def _read(self, key: SeriesKey | TapeKey, first: datetime, last: datetime) -> pd.DataFrame:
         if isinstance(key, SeriesKey):

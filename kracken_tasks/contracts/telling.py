@@ -90,12 +90,12 @@ def _is_told(contract: Contract, expectation: Mapping[str, Any]) -> bool:
 
 def _of_series(contract: Contract, frame: pd.DataFrame) -> Iterable[Places]:
     single = [rule.expectation for rule in contract.expectations if rule.expectation and about_single_rows(rule)]
-    columns = _columns(contract, frame)
+    columns = {name: frame[name].array for name in contract.asked - {"ts", *KEY_COLUMNS}}
     for span in spans(len(frame)):
         if span.stop - span.start <= _SHORT:
             yield np.arange(span.start, span.stop, dtype=np.int64)
             continue
-        part = {name: column[span] for name, column in columns.items()}
+        part = {name: _values(column[span]) for name, column in columns.items()}
         told: set[int] = {0}
         for one in single:
             told |= _worst(one["type"], one["kwargs"], part)
@@ -104,17 +104,13 @@ def _of_series(contract: Contract, frame: pd.DataFrame) -> Iterable[Places]:
         yield _closest_times(pd.DatetimeIndex(frame["ts"]).asi8)
 
 
-def _columns(contract: Contract, frame: pd.DataFrame) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for name in contract.asked - {"ts", *KEY_COLUMNS}:
-        values = frame[name]
-        if contract.columns[name] == "text":
-            columns[name] = values.array
-        elif isinstance(values.dtype, np.dtype):
-            columns[name] = np.asarray(values, np.float64)
-        else:
-            columns[name] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return columns
+def _values(column: Any) -> Any:
+    """Numbers as floats, null as NaN; words as they are."""
+    if isinstance(column.dtype, np.dtype):
+        return np.asarray(column, np.float64)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column
 
 
 def _worst(kind: str, kwargs: Mapping[str, Any], part: Mapping[str, Any]) -> set[int]:
