@@ -13,6 +13,26 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
 - ``trading_state`` a person's halt, reduce-only and resume
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
+- ``advanced``   ``AdvancedOrders``: stops, targets, trailing stops, one-cancels-the-other and brackets, asked for by hand or by program
 
-Nothing is imported here: a caller names the module it needs, and a tick loads neither the model libraries nor the contracts'.
+Nothing is imported here until it is asked for: a caller names the module it needs, and a tick loads neither the model libraries nor the
+contracts'.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from kracken_tasks.execution.advanced import AdvancedOrders
+
+__all__ = ["AdvancedOrders"]
+
+_LATER: Final = {"AdvancedOrders": "advanced"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

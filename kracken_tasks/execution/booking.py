@@ -14,13 +14,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from kracken_tasks.domain.trading import Fill, OrderStatus, Purpose, VenueOrder
+from kracken_tasks.domain.money import plain
+from kracken_tasks.domain.trading import Fill, OrderKind, OrderStatus, Purpose, VenueOrder
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.lifecycle import IllegalTransition, life_of_order, news_of_order
 from kracken_tasks.execution.news import trade_alerts
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Booking, FillEntry, IntentEntry, IntentResult
 
 __all__ = ["Booked", "Owners", "book"]
+
+_PRICED = (OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
     with desk.ledger.transaction():
         accepted = tuple(intent for order_id, (intent, _) in ours.items() if _accept(desk, seen[order_id], intent, now))
         entries = desk.ledger.book_fills(
-            [booking for fill in listed if (booking := _booking(owners, fill)) is not None],
+            [booking for fill in listed if (booking := _booking(desk, owners, fill)) is not None],
             lot_steps={symbol: instrument.lot_step for symbol, instrument in desk.broker.instruments().items()},
         )
         late, illegal = _record_orders(desk, [seen[order_id] for order_id in ours], now)
@@ -114,13 +117,25 @@ def _accept(desk: Desk, order: VenueOrder, intent: IntentEntry, now: datetime) -
     return True
 
 
-def _booking(owners: Owners, fill: Fill) -> Booking | None:
+def _booking(desk: Desk, owners: Owners, fill: Fill) -> Booking | None:
     owner = owners.of(fill.order_id)
     if owner is None:
         return None
     intent, purpose = owner
     reason = intent.reason if purpose is intent.purpose else "stop"
+    raised_to = _raised_to_target(desk, owners.order(fill.order_id)) if purpose is Purpose.STOP else None
+    if raised_to is not None:
+        purpose, reason = Purpose.TAKE_PROFIT, f"take_profit: target reached, the stop raised to {plain(raised_to)}"
     return Booking(fill, purpose, intent.client_order_id, reason)
+
+
+def _raised_to_target(desk: Desk, order: VenueOrder | None) -> Decimal | None:
+    """The trigger of a stop that was raised to its position's target and so became the sale; None for any other."""
+    if order is None or order.kind not in _PRICED or order.trigger_price is None:
+        return None
+    position = desk.ledger.positions().get(order.symbol)
+    target = None if position is None else position.take_profit_price
+    return order.trigger_price if target is not None and order.trigger_price >= target else None
 
 
 def _record_orders(desk: Desk, orders: Iterable[VenueOrder], now: datetime) -> tuple[dict[str, str], dict[str, str]]:

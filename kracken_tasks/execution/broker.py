@@ -15,9 +15,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from kracken_tasks.domain.market import Balance, Instrument, Quote
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, VenueOrder
 
-__all__ = ["Broker", "has_conditional_close"]
+__all__ = ["Broker", "has_conditional_close", "native_kinds"]
 
 
 class Broker(Protocol):
@@ -97,3 +97,10 @@ class Broker(Protocol):
 def has_conditional_close(broker: Broker) -> bool:
     """Whether the venue can place a stop by itself the moment an entry fills (``supports_conditional_close``; absent means no)."""
     return bool(getattr(broker, "supports_conditional_close", False))
+
+
+def native_kinds(broker: Broker) -> frozenset[OrderKind]:
+    """The kinds of orders that rest and trigger at the venue itself (``native_kinds``; absent means all but trailing stops)."""
+    found: frozenset[OrderKind] | None = getattr(broker, "native_kinds", None)
+    trailing = {OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT}
+    return frozenset(OrderKind) - trailing if found is None else found

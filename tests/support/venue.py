@@ -24,15 +24,20 @@ from kracken_tasks.domain.trading import CashMovement, Fill, OrderRequest, Venue
 from kracken_tasks.errors import RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.execution.paper import PaperBroker
 from kracken_tasks.execution.paper_matching import FillRules, PaperBook
+from kracken_tasks.execution.paper_tape import PaperTrade
 from tests.support.market_data import HandMovedMarket
 
 
 class ScriptedVenue:
     """See the module docstring.  ``inner`` is the account itself: what it says is the truth."""
 
-    def __init__(self, market: HandMovedMarket, *, cash: str = "10000", conditional_close: bool = True) -> None:
+    def __init__(
+        self, market: HandMovedMarket, *, cash: str = "10000", conditional_close: bool = True, by_trades: bool = False
+    ) -> None:
+        """``by_trades``: what rests is filled by ``trades`` alone, which the test adds to, and not by quotes."""
         self.market = market
         self.books: dict[str, PaperBook] = {}
+        self.trades: dict[str, list[PaperTrade]] = {}
         self.inner = PaperBroker(
             exchange="kraken",
             clock=market.now,
@@ -41,6 +46,7 @@ class ScriptedVenue:
             deposit={"USD": Decimal(cash)},
             rules=FillRules(latency=timedelta(0)),
             book=self.books.get,
+            trades=self._traded if by_trades else None,
             work_every=timedelta(0),
         )
         self.supports_conditional_close = conditional_close
@@ -147,6 +153,9 @@ class ScriptedVenue:
         if self.read_faults > 0:
             self.read_faults -= 1
             raise RetryLater(f"time-out while reading {name}")
+
+    def _traded(self, symbol: str, after: datetime, until: datetime) -> list[PaperTrade]:
+        return [trade for trade in self.trades.get(symbol, []) if after < trade.ts <= until]
 
     def _deliver(self) -> None:
         for moment, request in list(self._on_the_way):

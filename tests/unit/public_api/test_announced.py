@@ -14,6 +14,7 @@ from tests.support.source_tree import ROOT
 HERE = {
     "kracken_tasks.exchange": ["CCXTAdapter", "UnifiedExchangeManager", "WebSocketManager"],
     "kracken_tasks.forecast": ["LSTMPredictor"],
+    "kracken_tasks.execution": ["AdvancedOrders"],
     "kracken_tasks.risk": ["KellyPositionSizer", "DrawdownControl"],
     "kracken_tasks.backtest": ["BacktestEngine", "SMACrossStrategy"],
     "kracken_tasks.alerts": ["TelegramAlerts"],
