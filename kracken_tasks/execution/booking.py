@@ -9,16 +9,17 @@ and is asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import Fill, OrderKind, OrderStatus, Purpose, VenueOrder
+from kracken_tasks.domain.trading import Fill, OrderKind, OrderStatus, Purpose, Side, VenueOrder
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.lifecycle import IllegalTransition, life_of_order, news_of_order
 from kracken_tasks.execution.news import trade_alerts
+from kracken_tasks.execution.orders import is_dust, smallest_sale
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Booking, FillEntry, IntentEntry, IntentResult
 
 __all__ = ["Booked", "Owners", "book"]
@@ -89,10 +90,8 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
     listed = sorted({fill.trade_id: fill for fill in fills}.values(), key=lambda fill: (fill.ts, fill.trade_id))
     with desk.ledger.transaction():
         accepted = tuple(intent for order_id, (intent, _) in ours.items() if _accept(desk, seen[order_id], intent, now))
-        entries = desk.ledger.book_fills(
-            [booking for fill in listed if (booking := _booking(desk, owners, fill)) is not None],
-            lot_steps={symbol: instrument.lot_step for symbol, instrument in desk.broker.instruments().items()},
-        )
+        bookings = [booking for fill in listed if (booking := _booking(desk, owners, fill)) is not None]
+        entries = _book_fills(desk, seen, bookings)
         late, illegal = _record_orders(desk, [seen[order_id] for order_id in ours], now)
         for alert in trade_alerts(desk.ledger, entries):
             desk.ledger.add_alert(alert, ts=now)
@@ -104,6 +103,47 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
         foreign_fills=tuple(fill for fill in listed if owners.of(fill.order_id) is None),
         illegal=illegal,
     )
+
+
+def _book_fills(desk: Desk, seen: Mapping[str, VenueOrder], bookings: Sequence[Booking]) -> tuple[FillEntry, ...]:
+    """Book fill by fill; the last one of a finished sale ends its position if what is left could not be sold."""
+    instruments, entries = desk.broker.instruments(), []
+    # At one moment buys come before sales, so that a sale finds what it ends.
+    ordered = sorted(bookings, key=lambda one: (one.fill.ts, one.fill.side is Side.SELL, one.fill.trade_id))
+    for place, booking in enumerate(ordered):
+        fill, instrument = booking.fill, instruments.get(booking.fill.symbol)
+        if instrument is None:
+            entries += desk.ledger.book_fills([booking])
+            continue
+        more_to_come = any(later.fill.order_id == fill.order_id for later in ordered[place + 1 :])
+        step = instrument.lot_step
+        if fill.side is Side.SELL and not more_to_come and _is_last(desk, seen.get(fill.order_id), fill):
+            step = smallest_sale(instrument, fill.price)
+        entries += desk.ledger.book_fills([booking], lot_steps={fill.symbol: step})
+    for entry in entries:
+        _plan_anew(desk, entry, entries)
+    return tuple(entries)
+
+
+def _is_last(desk: Desk, order: VenueOrder | None, fill: Fill) -> bool:
+    """Whether the order fills no more after this one."""
+    if order is None or (order.status.resting and order.remaining > 0):
+        return False
+    booked = [entry.amount for entry in desk.ledger.fills_of(order.order_id) if entry.trade_id != fill.trade_id]
+    return sum(booked, fill.amount) >= order.filled
+
+
+def _plan_anew(desk: Desk, entry: FillEntry, entries: Sequence[FillEntry]) -> None:
+    """An entry that bought onto dust begins a position in all but name: its own plan holds, not that of what was left over."""
+    if entry.purpose is not Purpose.ENTRY or entry.side is not Side.BUY or entry.opens or entry.client_order_id is None:
+        return
+    position, intent = desk.ledger.positions().get(entry.symbol), desk.ledger.intent(entry.client_order_id)
+    if position is None or position.position_id != entry.position_id or intent is None or intent.plan is None:
+        return
+    bought = sum((one.amount for one in entries if one.position_id == entry.position_id), Decimal(0))
+    before = replace(position, amount=max(Decimal(0), position.amount - bought))
+    if is_dust(before, desk.broker.instruments().get(entry.symbol)):
+        desk.ledger.set_plan(position.position_id, intent.plan, ts=entry.ts)
 
 
 def _accept(desk: Desk, order: VenueOrder, intent: IntentEntry, now: datetime) -> bool:

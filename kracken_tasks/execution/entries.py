@@ -20,13 +20,14 @@ from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.judging import Facts, Holding, Judged, frame_rows, proposed, sized
-from kracken_tasks.execution.orders import entry_request
+from kracken_tasks.execution.orders import entry_request, is_dust
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent, withdraw_intent
 from kracken_tasks.ledger import Plan
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopPlan, StopRules
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
+from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
@@ -57,6 +58,7 @@ class Candidate:
     frame: pd.DataFrame
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
+    sentiment: SentimentReading | None = None
     feed: tuple[float, str] | None = None
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
     kill_switch: str = ""
@@ -85,6 +87,7 @@ def decide(
         candidate.frame,
         candidate.strategy.modules,
         forecast=candidate.forecast,
+        sentiment=candidate.sentiment,
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )
@@ -144,8 +147,10 @@ def _facts(
 
 
 def _holdings(desk: Desk, others: Mapping[str, Candidate], account: Account) -> tuple[Holding, ...]:
-    """Where a position is open, or may be in a moment; one whose candles are not read here counts as alike."""
-    open_symbols = desk.ledger.positions().keys() | account.outlays.keys()
+    """Where a position is open, or may be in a moment; one whose candles are not read here counts as alike.  Dust is no position."""
+    listed = desk.broker.instruments()
+    held = {s for s, position in desk.ledger.positions().items() if not is_dust(position, listed.get(s))}
+    open_symbols = held | account.outlays.keys()
     return tuple(
         Holding(symbol, _worth(desk, others, account, symbol), others[symbol].key if symbol in others else None)
         for symbol in sorted(open_symbols)

@@ -21,6 +21,7 @@ from kracken_tasks.domain.trading import (
     OrderKind,
     OrderRequest,
     OrderStatus,
+    Position,
     Side,
     VenueOrder,
 )
@@ -31,7 +32,9 @@ __all__ = [
     "accepted_order",
     "below_minimum",
     "entry_request",
+    "is_dust",
     "sell_request",
+    "smallest_sale",
     "stop_request",
 ]
 
@@ -162,6 +165,24 @@ def accepted_order(request: OrderRequest, order_id: str, now: datetime) -> Venue
         trigger_price=request.trigger_price,
         opened_at=now,
     )
+
+
+def is_dust(position: Position, instrument: Instrument | None) -> bool:
+    """Whether a position is too small for the venue to sell or to protect, at what was paid for it.
+
+    It stays in the books and counts as no open position: more may be bought, and then all of it can be sold.
+    """
+    if instrument is None:
+        return False
+    return (
+        below_minimum(floor_to_step(position.amount, instrument.lot_step), position.entry_price, instrument) is not None
+    )
+
+
+def smallest_sale(instrument: Instrument, price: Decimal) -> Decimal:
+    """The least amount the venue lets anybody sell at ``price``, in base; what a finished sale leaves below it is dust."""
+    by_cost = instrument.min_cost / price if price > 0 else Decimal(0)
+    return max(instrument.lot_step, instrument.min_amount, by_cost)
 
 
 def below_minimum(amount: Decimal, price: Decimal, instrument: Instrument) -> str | None:

@@ -19,7 +19,7 @@ from kracken_tasks.domain.money import MONEY, floor_to_step, plain, price_of
 from kracken_tasks.domain.trading import OrderKind, Position, Purpose, VenueOrder
 from kracken_tasks.errors import KrackenError, TradeRefused
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.execution.orders import below_minimum, stop_request
+from kracken_tasks.execution.orders import below_minimum, is_dust, stop_request
 from kracken_tasks.execution.reconcile import Reconciled, follow_up
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, IntentResult, LeaseLost
@@ -120,6 +120,9 @@ def _protect_symbol(desk: Desk, look: Reconciled, symbol: str, position: Positio
         return Protection(symbol, None, held, Decimal(0), Decimal(0), 0.0, (), "the venue no longer lists it")
     wanted = floor_to_step(position.amount, instrument.lot_step) if position is not None else Decimal(0)
     found = sum((stop.remaining for stop in stops), Decimal(0))
+    if position is not None and not stops and is_dust(position, instrument):  # no stop that the venue would take
+        note = f"{plain(position.amount)} is too small to be sold or protected and counts as no position"
+        return Protection(symbol, position.position_id, Decimal(0), Decimal(0), Decimal(0), 0.0, (), note)
     naked = _naked_seconds(desk, symbol, look.now) if found < wanted else 0.0
     state = Protection(symbol, position.position_id if position else None, wanted, found, found, naked, ())
     doubt = desk.unknown.get(symbol) or look.unknown.get(symbol)
@@ -166,7 +169,9 @@ def _may_be_unlisted(desk: Desk, position: Position, now: datetime) -> bool:
         if intent is None or intent.request.close is None:
             continue
         filled = sum((entry.amount for entry in desk.ledger.fills_of(order_id)), Decimal(0))
-        listed = sum((order.amount for order in desk.ledger.orders().values() if order.parent_id == order_id), Decimal(0))
+        listed = sum(
+            (order.amount for order in desk.ledger.orders().values() if order.parent_id == order_id), Decimal(0)
+        )
         if listed < filled:
             return True
     return False

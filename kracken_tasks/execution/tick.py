@@ -26,6 +26,7 @@ from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
 from kracken_tasks.execution.exits import due_exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state, pairs_of_held
+from kracken_tasks.execution.orders import is_dust
 from kracken_tasks.execution.protect import merged, protect, raise_plan
 from kracken_tasks.execution.reconcile import Reconciled, check_balances, doubt_ends, reconcile
 from kracken_tasks.execution.report import TickReport
@@ -219,7 +220,11 @@ class _Run:
     def _leave_what_is_due(self, look: Reconciled, state: AccountState) -> None:
         for symbol, position in sorted(self.deps.ledger.positions().items()):
             quote = self._quotes.get(symbol)
-            if quote is None or symbol in self.desk.unknown:
+            if (
+                quote is None
+                or symbol in self.desk.unknown
+                or is_dust(position, self.deps.broker.instruments().get(symbol))
+            ):
                 continue
             with self._guarding(symbol):
                 due = due_exit(self.desk, position, quote, look, state, self.deps.stops)
@@ -335,6 +340,7 @@ class _Run:
             frame=frame,
             against=tuple(against),
             forecast=self.deps.forecast(key, frame, now),
+            sentiment=self.deps.sentiment(key.symbol, now),
             feed=self.deps.feed(key.symbol, now),
         )
 
