@@ -27,7 +27,6 @@ from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopPlan, StopRules
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
-from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
@@ -58,7 +57,6 @@ class Candidate:
     frame: pd.DataFrame
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
-    sentiment: SentimentReading | None = None
     feed: tuple[float, str] | None = None
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
     kill_switch: str = ""
@@ -87,7 +85,6 @@ def decide(
         candidate.frame,
         candidate.strategy.modules,
         forecast=candidate.forecast,
-        sentiment=candidate.sentiment,
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )

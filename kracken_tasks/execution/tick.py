@@ -340,7 +340,6 @@ class _Run:
             frame=frame,
             against=tuple(against),
             forecast=self.deps.forecast(key, frame, now),
-            sentiment=self.deps.sentiment(key.symbol, now),
             feed=self.deps.feed(key.symbol, now),
         )
 
