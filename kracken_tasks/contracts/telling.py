@@ -24,8 +24,6 @@ __all__ = ["KEY_COLUMNS", "Places", "about_single_rows", "can_be_told", "stretch
 Places: TypeAlias = NDArray[np.int64]
 
 KEY_COLUMNS: Final = ("exchange", "symbol", "timeframe")
-# A shorter stretch is shown whole: its broken rows are then known at once.
-_SHORT: Final = 1_024
 _UNIQUE: Final = "expect_compound_columns_to_be_unique"
 # Kinds of expectations, and the arguments with which they are about one row after the other.
 _ARGUMENTS: Final[Mapping[str, frozenset[str]]] = {
@@ -92,9 +90,6 @@ def _of_series(contract: Contract, frame: pd.DataFrame) -> Iterable[Places]:
     single = [rule.expectation for rule in contract.expectations if rule.expectation and about_single_rows(rule)]
     columns = {name: frame[name].array for name in contract.asked - {"ts", *KEY_COLUMNS}}
     for span in spans(len(frame)):
-        if span.stop - span.start <= _SHORT:
-            yield np.arange(span.start, span.stop, dtype=np.int64)
-            continue
         part = {name: _values(column[span]) for name, column in columns.items()}
         told: set[int] = {0}
         for one in single:

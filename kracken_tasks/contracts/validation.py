@@ -22,7 +22,7 @@ from great_expectations.data_context.types.base import (
 )
 
 from kracken_tasks.contracts.contract import Contract, Rule
-from kracken_tasks.contracts.subject import Mask
+from kracken_tasks.contracts.subject import STRETCH, Mask
 from kracken_tasks.contracts.telling import (
     KEY_COLUMNS,
     Places,
@@ -40,14 +40,20 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def failing_rows(
-    contract: Contract, keys: Sequence[SeriesKey | TapeKey], frames: Sequence[pd.DataFrame]
+    contract: Contract,
+    keys: Sequence[SeriesKey | TapeKey],
+    frames: Sequence[pd.DataFrame],
+    *,
+    whole: int = STRETCH,
 ) -> dict[str, Mask]:
     """Which rows broke which rule.  All series are validated together, once; only what failed is asked again, for the rows.
+
+    ``whole``: up to so many rows all are shown, because choosing among them costs as much.
 
     Shapes: masks [rows of all frames, laid end to end].  Raises: Misconfigured if an expectation cannot be evaluated.
     """
     size = sum(len(frame) for frame in frames)
-    few = can_be_told(contract) and len(set(keys)) == len(keys)
+    few = size > whole and can_be_told(contract) and len(set(keys)) == len(keys)
     shown = telling_places(contract, frames) if few else np.arange(size, dtype=np.int64)
     with _ONE_AT_A_TIME:
         batch = _batch(_together(contract, keys, frames, shown))

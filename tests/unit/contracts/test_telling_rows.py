@@ -62,7 +62,7 @@ def test_a_window_told_twice_is_found_across_any_distance(long_frame: pd.DataFra
 
 def test_one_series_staged_in_two_parts_that_tell_the_same_window_is_found() -> None:
     frame = candle_frame(2_000)
-    found = failing_rows(contract_of("candles"), [BTC, BTC], [frame.iloc[:1_500], frame.iloc[1_499:]])
+    found = failing_rows(contract_of("candles"), [BTC, BTC], [frame.iloc[:1_500], frame.iloc[1_499:]], whole=0)
     assert {rule: np.flatnonzero(rows).tolist() for rule, rows in found.items()} == {
         "one_row_per_candle": [1_499, 1_500]
     }
@@ -102,7 +102,7 @@ def test_an_expectation_of_another_kind_is_answered_for_every_row() -> None:
     )
     frame = candle_frame(3_000)
     frame.loc[[7, 2_900], "source"] = "OHLC"
-    found = failing_rows(contract, [BTC], [frame])
+    found = failing_rows(contract, [BTC], [frame], whole=0)
     assert {rule: np.flatnonzero(rows).tolist() for rule, rows in found.items()} == {
         "source_known": [7, 2_900], "one_more": [7, 2_900],
     }  # fmt: skip
@@ -114,9 +114,9 @@ def test_unknown_numbers_hide_no_wrong_one_beside_them() -> None:
     trades.loc[5, "trade_id"] = -1
     quotes.loc[:2_000, ["last", "bid_volume"]] = np.nan
     quotes.loc[2_500, ["last", "bid_volume"]] = [0.0, -1.0]
-    found = failing_rows(contract_of("trades"), [KEYS["trades"]], [trades])
+    found = failing_rows(contract_of("trades"), [KEYS["trades"]], [trades], whole=0)
     assert {rule: np.flatnonzero(rows).tolist() for rule, rows in found.items()} == {"trade_id_not_negative": [5]}
-    found = failing_rows(contract_of("quotes"), [KEYS["quotes"]], [quotes])
+    found = failing_rows(contract_of("quotes"), [KEYS["quotes"]], [quotes], whole=0)
     assert {rule: np.flatnonzero(rows).tolist() for rule, rows in found.items()} == {
         "last_positive": [2_500], "volumes_not_negative": [2_500],
     }  # fmt: skip
