@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake.dataset import BOOKKEEPING, CANDLES, UNKNOWN, Dataset
 
-__all__ = ["GROUP_ROWS", "SMALL_TABLE", "Block", "decode", "encode", "text_array", "uniform"]
+__all__ = ["GROUP_ROWS", "SMALL_TABLE", "Block", "decode", "encode", "encode_pack", "text_array", "uniform"]
 
 GROUP_ROWS: Final = 32_768
 # Up to here a file is one page a column: compressing and threading it cost more than they give.
@@ -146,13 +147,25 @@ class Block:
 
 def encode(block: Block) -> bytes:
     """Parquet bytes of a block: the same rows give the same bytes."""
-    sink = BytesIO()
-    dataset = block.dataset
-    pq.write_table(
-        block.to_table(), sink, row_group_size=GROUP_ROWS, compression="lz4" if len(block) > SMALL_TABLE else "none",
+    return _parquet(block, range(0, len(block), GROUP_ROWS))
+
+
+def encode_pack(blocks: Sequence[Block]) -> bytes:
+    """Parquet bytes of blocks of one dataset, each of them a row group."""
+    starts = np.cumsum([0, *map(len, blocks)])[:-1]
+    return _parquet(Block.concat(blocks, blocks[0].dataset), starts.tolist())
+
+
+def _parquet(block: Block, starts: Sequence[int]) -> bytes:
+    """``starts``: the first row of each row group."""
+    sink, table, dataset = BytesIO(), block.to_table(), block.dataset
+    with pq.ParquetWriter(
+        sink, table.schema, compression="lz4" if len(block) > SMALL_TABLE else "none",
         use_dictionary=[*dataset.vocabulary, *BOOKKEEPING], column_encoding=dataset.encodings,
         write_statistics=["ts", "commit_seq"], store_schema=False,
-    )  # fmt: skip
+    ) as writer:  # fmt: skip
+        for start, stop in pairwise([*starts, len(block)]):
+            writer.write_table(table.slice(start, stop - start))
     return sink.getvalue()
 
 

@@ -11,11 +11,9 @@ not exist for readers, so a kill at any instant leaves the snapshot before or th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from kracken_tasks.domain.clock import from_ms, monotonic_seconds, to_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
@@ -23,17 +21,18 @@ from kracken_tasks.domain.refs import CommitRef, StagedSeries, Verdict
 from kracken_tasks.errors import BadData, RetryLater
 from kracken_tasks.lake import spans, staging, upkeep
 from kracken_tasks.lake.arrivals import Arrival, arrivals_of
-from kracken_tasks.lake.block import Block, encode
-from kracken_tasks.lake.dataset import Dataset, dataset_of, folder_of
+from kracken_tasks.lake.block import Block
+from kracken_tasks.lake.dataset import Dataset, dataset_of
 from kracken_tasks.lake.log import CommitLog
-from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest, file_entry
-from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact, stands_alone
+from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest
+from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
 from kracken_tasks.lake.outages import OutageTold, outage_changes
 from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
 from kracken_tasks.lake.release import held_frame, held_rows
 from kracken_tasks.lake.snapshot import Snapshot
 from kracken_tasks.lake.store import Store
 from kracken_tasks.lake.upkeep import Pin, Swept, UpkeepReport
+from kracken_tasks.lake.writing import Drawn, NewFiles, taken_over, written
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,18 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Lake"]
 
 _ATTEMPTS: Final = 64
-_ENCODERS: Final = 2
-_Written: TypeAlias = tuple[FileEntry, Block]
-
-
-@dataclass(slots=True)
-class _Files:
-    """What must be stored before a commit: objects by name, of which some lie in the store already under other names; and the rows of
-    those that were encoded."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-    lying: dict[str, str] = field(default_factory=dict)
-    blocks: list[_Written] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,7 @@ class _Draft:
     """A commit that is not in the log yet, and its files."""
 
     commit: Commit
-    files: _Files
+    files: NewFiles
 
 
 class Lake:
@@ -152,10 +139,11 @@ class Lake:
         low, high = (-FOREVER if start is None else ticks(start)), (FOREVER if end is None else ticks(end))
 
         def draft(base: State) -> _Draft | None:
-            series, files = base.series.get(key, SeriesState(key)), _Files()
+            series, files = base.series.get(key, SeriesState(key)), NewFiles()
             rows, released = held_rows(self._store, series, low, high)
             seq, moment = base.seq + 1, max(to_ms(known_at), base.known_at)
-            change = replace(self._rows_change(series, rows, seq, moment, files), released=released)
+            drawn = self._drawn(series, rows, seq, moment)
+            [change] = written([replace(drawn, change=replace(drawn.change, released=released))], files)
             return _Draft(Commit(seq, base.hash, moment, "release", "", "", moment, (change,), by, reason), files)
 
         after, commit = self._append(draft)
@@ -169,15 +157,15 @@ class Lake:
         """Join neighbouring small files of every series and tape; what any snapshot reads stays the same."""
 
         def draft(base: State) -> _Draft | None:
-            changes, files = [], _Files()
+            drawn, files = list[Drawn](), NewFiles()
             for key, series in sorted(base.series.items(), key=lambda item: key_parts(item[0])):
                 rewrites = runs_to_compact(series.files, self._reading(dataset_of(key)))
-                # No row of these says which commit wrote it, so the name does: nobody meets a killed round's leftovers again.
-                added = self._encoded(key, rewrites, files, f"-{base.seq + 1}")
                 if rewrites:
-                    changes.append(Change(key, files_added=added, files_removed=_names(rewrites)))
-            if not changes:
+                    drawn.append(Drawn(Change(key), rewrites))
+            if not drawn:
                 return None
+            # No row of these says which commit wrote it, so the name does: nobody meets a killed round's leftovers again.
+            changes = written(drawn, files, f"-{base.seq + 1}")
             return replace(self._upkeep(base, "compact", known_at, changes), files=files)
 
         after, commit = self._append(draft)
@@ -259,11 +247,11 @@ class Lake:
     def verify(self) -> list[str]:
         """Names of live data files and held quarantine whose bytes are not those that were committed; empty when all is well."""
         states = self._log.head().series.values()
-        files = [(entry.name, entry.sha256) for one in states for entry in one.files]
-        held = [(entry.name, entry.sha256) for one in states for entry in one.held]
+        named = {entry.name: entry.sha256 for one in states for entry in one.files}
+        named |= {entry.name: entry.sha256 for one in states for entry in one.held}
         return [
             name
-            for name, sha256 in (*files, *held)
+            for name, sha256 in named.items()
             if not self._store.exists(name) or digest(self._store.get(name)) != sha256
         ]
 
@@ -289,7 +277,7 @@ class Lake:
             base = self._log.head()
             try:
                 draft = draft_of(base)
-            except BadData:
+            except (BadData, OSError):
                 if self._log.head().seq == base.seq:
                     raise
                 continue  # a file of the base was replaced and swept away meanwhile; the new head names its successor
@@ -305,45 +293,39 @@ class Lake:
 
     def _upkeep(self, base: State, kind: str, known_at: datetime, changes: Sequence[Change]) -> _Draft:
         moment = max(to_ms(known_at), base.known_at)
-        return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), _Files())
+        return _Draft(Commit(base.seq + 1, base.hash, moment, kind, "", "", moment, tuple(changes)), NewFiles())
 
     def _fence(self) -> State:
         return self._append(lambda base: self._upkeep(base, "sweep", from_ms(base.known_at), []))[0]
 
     def _draft(self, base: State, verdict: Verdict, arrivals: tuple[Arrival, ...], known_at: int) -> _Draft | None:
         seq, moment = base.seq + 1, max(known_at, base.known_at)
-        files = _Files()
-        changes = []
+        files, drawn = NewFiles(), list[Drawn]()
         for arrival in arrivals:
             series = base.series.get(arrival.key, SeriesState(arrival.key))
-            change = _taken_over(series, arrival, seq, moment, files)
-            if change is None:
-                change = self._rows_change(series, arrival.rows, seq, moment, files)
-            if change.added or change.revised or _says_more(series, arrival):
-                changes.append(
-                    replace(
-                        change, blocked=arrival.blocked, asked=arrival.asked, rejected=arrival.rejected,
-                        quarantine=arrival.quarantine, findings=arrival.findings,
-                    )
+            taken = taken_over(series, arrival, seq, moment, files)
+            one = self._drawn(series, arrival.rows, seq, moment) if taken is None else Drawn(taken)
+            if one.change.added or one.change.revised or _says_more(series, arrival):
+                change = replace(
+                    one.change, blocked=arrival.blocked, asked=arrival.asked, rejected=arrival.rejected,
+                    quarantine=arrival.quarantine, findings=arrival.findings,
                 )  # fmt: skip
+                drawn.append(replace(one, change=change))
                 files.objects |= arrival.quarantine_objects
-        if not changes:
+        if not drawn:
             return None
-        checked = to_ms(verdict.checked_at)
-        commit = Commit(seq, base.hash, moment, "commit", verdict.contract, verdict.batch_hash, checked, tuple(changes))
+        changes, checked = tuple(written(drawn, files)), to_ms(verdict.checked_at)
+        commit = Commit(seq, base.hash, moment, "commit", verdict.contract, verdict.batch_hash, checked, changes)
         return _Draft(commit, files)
 
-    def _rows_change(self, series: SeriesState, rows: Block, seq: int, known_at: int, files: _Files) -> Change:
-        """What of ``rows`` is news, written to the files it belongs in."""
+    def _drawn(self, series: SeriesState, rows: Block, seq: int, known_at: int) -> Drawn:
+        """What of ``rows`` is news, and the files it belongs in."""
         news = news_of(self._known(series, rows), rows)
         rewrites: list[Rewrite] = []
         if len(news.rows):
             stamped = news.rows.stamped(revision=news.rows["revision"], commit_seq=seq, known_at=known_at)
             rewrites = rewrites_for(series.files, stamped, self._reading(rows.dataset))
-        return Change(
-            series.key, news.added, news.revised, news.unchanged,
-            files_added=self._encoded(series.key, rewrites, files), files_removed=_names(rewrites),
-        )  # fmt: skip
+        return Drawn(Change(series.key, news.added, news.revised, news.unchanged), rewrites)
 
     def _known(self, series: SeriesState, rows: Block) -> Block:
         dataset = rows.dataset
@@ -360,35 +342,6 @@ class Lake:
 
         return whole_file
 
-    def _encoded(self, key: DataKey, rewrites: list[Rewrite], files: _Files, mark: str = "") -> tuple[FileEntry, ...]:
-        folder = f"data/{folder_of(key)}"
-        new = [block for rewrite in rewrites for block in rewrite.blocks]
-        # A long history comes as several files, and encoding lets go of the interpreter's lock.
-        with ThreadPoolExecutor(_ENCODERS) if len(new) > 1 else nullcontext() as pool:
-            raws = list((pool.map if pool else map)(encode, new))
-        entries = []
-        for block, raw in zip(new, raws, strict=True):
-            entry = file_entry(folder, block, raw, mark)
-            files.objects[entry.name] = raw
-            files.blocks.append((entry, block))
-            entries.append(entry)
-        return tuple(entries)
-
-
-def _taken_over(series: SeriesState, arrival: Arrival, seq: int, known_at: int, files: _Files) -> Change | None:
-    """All rows are news and their staged file becomes the data file; None where they have to be joined with others."""
-    part = arrival.sole
-    if part is None or part.ready is None:
-        return None
-    ready = part.ready
-    if not stands_alone(series.files, ready.rows, ready.first, ready.last):
-        return None
-    folder = f"data/{folder_of(series.key)}"
-    entry = ready.entry(folder, part.staged.content_hash, len(part.raw), seq=seq, known_at=known_at)
-    files.objects[entry.name] = part.raw
-    files.lying[entry.name] = part.staged.path
-    return Change(series.key, ready.rows, files_added=(entry,))
-
 
 def _says_more(series: SeriesState, arrival: Arrival) -> bool:
     """True when a verdict without new candles still tells readers something: asked further, blocked, kept out, released."""
@@ -397,10 +350,6 @@ def _says_more(series: SeriesState, arrival: Arrival) -> bool:
         or arrival.blocked != series.blocked
         or {entry.sha256 for entry in arrival.quarantine} != {entry.sha256 for entry in series.quarantine}
     )
-
-
-def _names(rewrites: list[Rewrite]) -> tuple[str, ...]:
-    return tuple(entry.name for rewrite in rewrites for entry in rewrite.removed)
 
 
 def _ref(state: State, commit: Commit | None) -> CommitRef:

@@ -34,6 +34,7 @@ __all__ = [
     "SeriesState",
     "State",
     "data_name",
+    "described",
     "digest",
     "file_entry",
 ]
@@ -56,7 +57,8 @@ class FileEntry:
     """One immutable data file.  ``candles`` counts distinct times, ``rows`` every revision of them.
 
     ``first`` and ``last`` (and those of groups and spans) count the dataset's unit: milliseconds, of tapes microseconds.
-    ``bare``: the file lacks the columns of BOOKKEEPING, each of which is one value that ``same`` tells.
+    ``bare``: the file lacks the columns of BOOKKEEPING, each of which is one value that ``same`` tells.  ``at``: the file is a pack, which
+    holds rows of other series too; those of this one begin with that row group.
     """
 
     name: str
@@ -71,6 +73,7 @@ class FileEntry:
     groups: tuple[Group, ...]
     same: tuple[tuple[str, int], ...]
     bare: bool = False
+    at: int | None = None
 
     @property
     def min_seq(self) -> int:
@@ -85,7 +88,7 @@ class FileEntry:
             "name": self.name, "sha256": self.sha256, "bytes": self.bytes, "rows": self.rows, "candles": self.candles,
             "first": self.first, "last": self.last, "max_seq": self.max_seq, "max_revision": self.max_revision,
             "groups": [[g.rows, g.first, g.last, g.min_seq] for g in self.groups], "same": dict(self.same),
-            **({"bare": True} if self.bare else {}),
+            **({"bare": True} if self.bare else {}), **({} if self.at is None else {"at": self.at}),
         }  # fmt: skip
 
     @classmethod
@@ -322,17 +325,23 @@ def digest(raw: bytes) -> str:
 
 def file_entry(folder: str, block: Block, raw: bytes, mark: str = "") -> FileEntry:
     """Describe an encoded block; the name is made of its first open time, its content, and ``mark``."""
+    sha256 = digest(raw)
+    first = block.dataset.moment(int(block["ts"][0]))
+    return described(data_name(folder, first, sha256, mark), sha256, len(raw), block)
+
+
+def described(name: str, sha256: str, size: int, block: Block, at: int | None = None) -> FileEntry:
+    """A block in the file ``name`` of ``size`` bytes; ``at``: from that row group of a pack on."""
     ts, seqs = block["ts"], block["commit_seq"]
     cuts = range(0, len(block), GROUP_ROWS)
     groups = tuple(
         Group(len(part), int(part[0]), int(part[-1]), int(seqs[at : at + GROUP_ROWS].min()))
         for at in cuts for part in [ts[at : at + GROUP_ROWS]]
     )  # fmt: skip
-    sha256 = digest(raw)
     return FileEntry(
-        data_name(folder, block.dataset.moment(int(ts[0])), sha256, mark), sha256, len(raw), len(block),
+        name, sha256, size, len(block),
         1 + int(np.count_nonzero(np.diff(ts))), int(ts[0]), int(ts[-1]), int(seqs.max()), int(block["revision"].max()),
-        groups, tuple(sorted(uniform(block).items())),
+        groups, tuple(sorted(uniform(block).items())), at=at,
     )  # fmt: skip
 
 

@@ -71,7 +71,7 @@ def _data_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: S
     columns = ", ".join(CANDLES.stored)
     for number, key in enumerate(snapshot.series()):
         files = snapshot.live_files(key)
-        source, read = _source(connection, store, files, CANDLES, f"_series_{number}")
+        source, read = _source(connection, store, snapshot, key, f"_series_{number}")
         paths += read
         text = f"SELECT {_literals(key)}, {columns} FROM {source}{_known(files, snapshot)}"
         every.append(text)
@@ -85,7 +85,7 @@ def _data_views(connection: duckdb.DuckDBPyConnection, store: Store, snapshot: S
         parts, columns = [], ", ".join((*dataset.columns, "commit_seq", "known_at"))
         for number, tape in enumerate(key for key in snapshot.tapes() if key.tape.value == dataset.name):
             files = snapshot.live_files(tape)
-            source, read = _source(connection, store, files, dataset, f"_{dataset.name}_{number}")
+            source, read = _source(connection, store, snapshot, tape, f"_{dataset.name}_{number}")
             paths += read
             parts.append(f"SELECT {_literals(tape)}, {columns} FROM {source}{_known(files, snapshot)}")
         _view(connection, dataset.name, parts, dataset, "")
@@ -108,22 +108,36 @@ def _known(files: tuple[FileEntry, ...], snapshot: Snapshot) -> str:
 
 
 def _source(
-    connection: duckdb.DuckDBPyConnection, store: Store, files: tuple[FileEntry, ...], dataset: Dataset, name: str
+    connection: duckdb.DuckDBPyConnection, store: Store, snapshot: Snapshot, key: DataKey, name: str
 ) -> tuple[str, list[str]]:
-    """What to select from, and the paths it reads: files where they lie, or those of a bucket when a query comes to them."""
-    local = [store.local_path(entry.name) for entry in files]
-    paths = [str(path) for path in local if path is not None]
-    if len(paths) == len(files):
-        full = [path for path, entry in zip(paths, files, strict=True) if not entry.bare]
-        parts = [_read_bare(path, entry, dataset) for path, entry in zip(paths, files, strict=True) if entry.bare]
-        if full:
-            parts.append(f"read_parquet([{', '.join(map(_quoted, full))}])")
-        if len(parts) == 1:
-            return parts[0], paths
-        columns = ", ".join(dataset.stored)
-        return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part}' for part in parts)})", paths
-    connection.register(name, remote_files(store, files, dataset))
-    return name, []
+    """What to select from, and the paths it reads: files where they lie, those of a bucket when a query comes to them, and rows out of
+    packs, which are few, as they are now."""
+    dataset, files = dataset_of(key), [entry for entry in snapshot.live_files(key) if entry.at is None]
+    packed = [entry for entry in snapshot.live_files(key) if entry.at is not None]
+    local = {entry.name: store.local_path(entry.name) for entry in files}
+    parts, paths = [], [str(path) for path in local.values() if path is not None]
+    if len(paths) < len(files):
+        connection.register(name, remote_files(store, files, dataset))
+        parts, paths = [name], []
+    else:
+        full = [_quoted(str(local[entry.name])) for entry in files if not entry.bare]
+        parts += [_read_bare(str(local[entry.name]), entry, dataset) for entry in files if entry.bare]
+        parts += [f"read_parquet([{', '.join(full)}])"] if full else []
+    if packed:
+        tables = [_plain(snapshot.rows_of(key, entry).to_table(), dataset) for entry in packed]
+        connection.register(f"{name}_packed", pa.concat_tables(tables))
+        parts.append(f"{name}_packed")
+    if len(parts) == 1:
+        return parts[0], paths
+    columns = ", ".join(dataset.stored)
+    return f"({' UNION ALL '.join(f'SELECT {columns} FROM {part}' for part in parts)})", paths
+
+
+def _plain(table: pa.Table, dataset: Dataset) -> pa.Table:
+    """Words as text."""
+    return table.cast(
+        pa.schema([pa.field(f.name, pa.string()) if f.name in dataset.vocabulary else f for f in table.schema])
+    )
 
 
 def _read_bare(path: str, entry: FileEntry, dataset: Dataset) -> str:

@@ -27,6 +27,8 @@ __all__ = ["FOREVER", "BlockReader", "Unit", "newest", "settled", "units"]
 _CACHE_BYTES: Final = 128 * 1024 * 1024
 # Longer runs of groups are read for a backtest or a report: keeping them would push out what every tick reads.
 _MOST_KEPT: Final = 3
+# Of a bucket; one is a few hundred kilobytes at most.
+_MOST_PACKS: Final = 8
 FOREVER: Final = 2**62
 
 
@@ -40,6 +42,11 @@ class Unit:
     @property
     def group(self) -> Group:
         return self.entry.groups[self.index]
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Its file, and which row group of it."""
+        return self.entry.name, (self.entry.at or 0) + self.index
 
 
 def units(files: Iterable[FileEntry], *, start: int = -FOREVER, end: int = FOREVER, seq: int = FOREVER) -> list[Unit]:
@@ -84,6 +91,7 @@ class BlockReader:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], Block] = OrderedDict()
         self._held = 0
+        self._packs: OrderedDict[str, bytes] = OrderedDict()
 
     def read(self, wanted: Sequence[Unit], dataset: Dataset = CANDLES) -> list[Block]:
         """The rows of ``wanted`` in its order, as few blocks as it takes: neighbouring groups of one file are decoded as one."""
@@ -98,32 +106,43 @@ class BlockReader:
 
     def times(self, entry: FileEntry, groups: Sequence[int], dataset: Dataset = CANDLES) -> NDArray[np.int64]:
         """``ts`` alone of some row groups of one file, sorted: a fraction of its bytes, and nothing is kept."""
-        return decode(self._where(entry), groups, dict(entry.same), dataset, ("ts",))["ts"]
+        units = [Unit(entry, index) for index in groups]
+        return decode(self._where(entry), [unit.place[1] for unit in units], dict(entry.same), dataset, ("ts",))["ts"]
 
     def put(self, entry: FileEntry, block: Block) -> None:
         """Remember a block that was just written, so that its writer need not decode it again."""
         if len(entry.groups) == 1:
-            self._keep((entry.name, 0), block)
+            self._keep(Unit(entry, 0).place, block)
 
     def _decode(self, group: Sequence[Unit], dataset: Dataset) -> Block:
         entry = group[0].entry
-        whole = decode(self._where(entry), [unit.index for unit in group], dict(entry.same), dataset)
+        whole = decode(self._where(entry), [unit.place[1] for unit in group], dict(entry.same), dataset)
         if len(group) <= _MOST_KEPT:
             whole = whole.frozen()
             edges = np.cumsum([0, *(unit.group.rows for unit in group)])
             for unit, (start, stop) in zip(group, pairwise(edges.tolist()), strict=True):
-                self._keep((entry.name, unit.index), whole.take(slice(start, stop)))
+                self._keep(unit.place, whole.take(slice(start, stop)))
         return whole
 
     def _where(self, entry: FileEntry) -> Path | bytes:
-        return self._store.local_path(entry.name) or self._store.get(entry.name)
+        path = self._store.local_path(entry.name)
+        if path is not None or entry.at is None:
+            return path or self._store.get(entry.name)
+        # Series after series is read out of one pack: it is fetched once.
+        with self._lock:
+            raw = self._packs.pop(entry.name, None)
+        raw = self._store.get(entry.name) if raw is None else raw
+        with self._lock:
+            self._packs[entry.name] = raw
+            while len(self._packs) > _MOST_PACKS:
+                self._packs.popitem(last=False)
+        return raw
 
     def _cached(self, unit: Unit) -> Block | None:
         with self._lock:
-            key = (unit.entry.name, unit.index)
-            if key in self._blocks:
-                self._blocks.move_to_end(key)
-            return self._blocks.get(key)
+            if unit.place in self._blocks:
+                self._blocks.move_to_end(unit.place)
+            return self._blocks.get(unit.place)
 
     def _keep(self, key: tuple[str, int], block: Block) -> None:
         size = _size(block)

@@ -25,7 +25,7 @@ from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import CANDLES, dataset_of
 from kracken_tasks.lake.filling import with_quiet_windows
 from kracken_tasks.lake.manifest import FileEntry, QuarantineEntry, SeriesState, State
-from kracken_tasks.lake.reader import FOREVER, BlockReader, newest, settled, units
+from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, settled, units
 
 __all__ = ["Hole", "HoleCause", "SeriesCoverage", "Snapshot", "TapeCoverage"]
 
@@ -246,6 +246,11 @@ class Snapshot:
     def files(self, key: DataKey) -> tuple[FileEntry, ...]:
         """The data files of this very snapshot."""
         return self._series(key).files
+
+    def rows_of(self, key: DataKey, entry: FileEntry) -> Block:
+        """All rows of one file, or of one series of a pack."""
+        dataset = dataset_of(key)
+        return Block.concat(self._reader.read([Unit(entry, at) for at in range(len(entry.groups))], dataset), dataset)
 
     def live_files(self, key: DataKey) -> tuple[FileEntry, ...]:
         """The head's files, which hold this snapshot's rows (those with commit_seq up to ``seq``) whatever was replaced since."""
