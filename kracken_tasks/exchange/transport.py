@@ -86,7 +86,8 @@ def vendor_class(exchange: str, gate: KeyGate, toll: list[Toll]) -> type[Any]:
     vendor: type[Any] = getattr(ccxt, exchange)
 
     def incrementing_nonce(self: Any) -> int:
-        return gate.next_nonce(int(self.nonce()))
+        [here] = toll
+        return gate.next_nonce(int(self.nonce()), lambda least: here.budget.next_number(_nonce_name(self), least))
 
     def fetch2(
         self: Any, path: Any, api: Any = ("public",), method: str = "GET", params: Any = None, config: Any = None
@@ -100,7 +101,7 @@ def vendor_class(exchange: str, gate: KeyGate, toll: list[Toll]) -> type[Any]:
         doing = f"{exchange} {path}"
         here.budget.spend(charges, current_priority(Priority.READ), doing)
         try:
-            with gate.lane if private else nullcontext():
+            with gate.turn(here.budget, _nonce_name(self)) if private else nullcontext():
                 answer = vendor.fetch2(self, path, api, method, params, config)
             _must_be_an_answer(answer, doing)
         except ccxt.BaseError as error:
@@ -115,6 +116,10 @@ def vendor_class(exchange: str, gate: KeyGate, toll: list[Toll]) -> type[Any]:
         return answer
 
     return type(vendor.__name__, (vendor,), {"incrementing_nonce": incrementing_nonce, "fetch2": fetch2})
+
+
+def _nonce_name(api: Any) -> str:
+    return f"{api.id} nonce {key_mark(api.id, str(api.apiKey))[:16]}"
 
 
 def _must_be_an_answer(answer: Any, doing: str) -> None:

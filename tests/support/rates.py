@@ -54,10 +54,10 @@ def main() -> int:
     while time.monotonic() < end:
         before = time.monotonic()
         try:
-            budget.spend([charge], priority)
+            waited = budget.spend([charge], priority)
         except RetryLater:
             break
-        calls.append((before, time.monotonic()))
+        calls.append((before, time.monotonic(), waited))
         if priority is Priority.PROTECT:
             time.sleep(0.25)  # an exit now and then, among callers that never rest
     sys.stdout.write(json.dumps({"priority": priority.name, "cost": cost, "calls": calls}) + "\n")

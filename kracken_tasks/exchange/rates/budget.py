@@ -1,7 +1,8 @@
 """``RateBudget``: every call to a venue passes here first, and waits or is refused by how urgent it is.
 
 In: charges and a priority.  Out: the seconds waited.  Never: an exit held up by an export, a call stopped because the shared counters
-cannot be reached (it then goes by this process's own).
+cannot be reached: it then goes by this process's own, which begin where it last saw the shared ones.  What others call meanwhile, and what
+is called here, is told to nobody; if that is too much the venue says so, and its word fills the counters.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Final, TypeVar
 
 from kracken_tasks.domain.clock import sleep
@@ -96,15 +98,47 @@ class RateBudget:
 
         return self._change(list(limits), look)
 
+    def next_number(self, name: str, least: int) -> int:
+        """A number above all that any user of the store was given under this name, and not below ``least``.  Below 2 to the 53rd."""
+
+        def count_up(levels: Mapping[str, Level], now: float) -> tuple[dict[str, Level], int]:
+            last = levels[name].count if name in levels else 0.0
+            number = max(least, int(last) + 1)
+            return {name: Level(float(number), now)}, number
+
+        return self._change([name], count_up)
+
+    @contextmanager
+    def lane(self, name: str, seconds: float) -> Iterator[bool]:
+        """See ``CounterStore``; False too where the store cannot be reached."""
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(self.store.lane(name, seconds))
+            except StoreUnreachable as error:
+                self._say(True, f"{error}; calls are signed and counted in this process alone until it is back")
+                held = False
+            yield held
+
     def close(self) -> None:
         self.store.close()
 
     def _change(self, names: Sequence[str], make: Change[T]) -> T:
+        seen: dict[str, Level] = {}
+
+        def noted(levels: Mapping[str, Level], now: float) -> tuple[Mapping[str, Level], T]:
+            written, result = make(levels, now)
+            at = self._spare.seconds()
+            seen.update(
+                {name: Level(level.count, at - (now - level.at)) for name, level in {**levels, **written}.items()}
+            )
+            return written, result
+
         try:
-            result = self.store.change(names, make)
+            result = self.store.change(names, noted)
         except StoreUnreachable as error:
             self._say(True, f"{error}; calls are counted in this process alone until it is back")
             return self._spare.change(names, make)
+        self._spare.know(seen)
         self._say(False, "the shared rate counters are back")
         return result
 

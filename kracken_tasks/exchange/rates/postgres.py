@@ -8,9 +8,11 @@ SQLAlchemy loads when the first counter is read.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from kracken_tasks.domain.clock import monotonic_seconds, sleep
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.rates.counters import Level
 from kracken_tasks.exchange.rates.store import Change, StoreUnreachable
@@ -37,6 +39,9 @@ _LOCKED: Final = (
     " WHERE name = ANY(:names) ORDER BY name FOR UPDATE"
 )
 _WRITE: Final = "UPDATE rate_counters SET count = :count, at = :at WHERE name = :name"
+_LANE: Final = "SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"
+_LEAVE_LANE: Final = "SELECT pg_advisory_unlock(hashtextextended(:name, 0))"
+_LOOK_AGAIN: Final = 0.005
 _ALL: Final = "SELECT name, count, at FROM rate_counters"
 
 
@@ -81,6 +86,47 @@ class PostgresCounters:
 
     def seconds(self) -> float:
         return self._within(self._now)
+
+    @contextmanager
+    def lane(self, name: str, seconds: float) -> Iterator[bool]:
+        """A lock of the session's: the server lets go of it when the connection ends."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            connection = self._opened().connect().execution_options(isolation_level="AUTOCOMMIT")
+        except SQLAlchemyError as error:
+            raise StoreUnreachable(f"the shared rate counters: {type(error).__name__}") from None
+        try:
+            held = self._laned(connection, name, seconds)
+            try:
+                yield held
+            finally:
+                if held:
+                    self._let_go(connection, name)
+        finally:
+            connection.close()
+
+    def _laned(self, connection: Connection, name: str, seconds: float) -> bool:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        give_up = monotonic_seconds() + seconds
+        while True:
+            try:
+                held = bool(_run(connection, _LANE, {"name": name}).scalar_one())
+            except SQLAlchemyError as error:
+                connection.invalidate()
+                raise StoreUnreachable(f"the shared rate counters: {type(error).__name__}") from None
+            if held or monotonic_seconds() >= give_up:
+                return held
+            sleep(_LOOK_AGAIN)
+
+    def _let_go(self, connection: Connection, name: str) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            _run(connection, _LEAVE_LANE, {"name": name})
+        except SQLAlchemyError:
+            connection.invalidate()  # the lock ends with the session
 
     def close(self) -> None:
         with self._lock:

@@ -9,14 +9,17 @@ counter then keeps its count and goes on from there, which is the safe side.
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from kracken_tasks.domain.clock import monotonic_seconds
+from kracken_tasks.domain.clock import monotonic_seconds, sleep
 from kracken_tasks.exchange.rates.counters import Level
 from kracken_tasks.exchange.rates.store import Change, StoreUnreachable
 
@@ -24,6 +27,7 @@ __all__ = ["SqliteCounters"]
 
 T = TypeVar("T")
 _LOCK_SECONDS: Final = 1.0
+_LOOK_AGAIN: Final = 0.002  # a call to a venue takes tens of milliseconds
 _TABLE: Final = (
     "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, count REAL NOT NULL, at REAL NOT NULL) WITHOUT ROWID"
 )
@@ -76,6 +80,18 @@ class SqliteCounters:
     def seconds(self) -> float:
         return self._clock()
 
+    @contextmanager
+    def lane(self, name: str, seconds: float) -> Iterator[bool]:
+        """A lock of the kernel's on a file beside the counters: it dies with its holder."""
+        mark = hashlib.sha256(name.encode()).hexdigest()[:16]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = self.path.with_name(f"{self.path.name}-lane-{mark}").open("ab")
+        except OSError as error:
+            raise StoreUnreachable(f"{self.path}: {error}") from error
+        with file:  # closing lets go
+            yield _locked(file.fileno(), seconds)
+
     def close(self) -> None:
         with self._lock:
             self._forget()
@@ -89,6 +105,19 @@ class SqliteCounters:
         if self._open is not None and self._open[0] == os.getpid():
             self._open[1].close()
         self._open = None
+
+
+def _locked(file: int, seconds: float) -> bool:
+    give_up = monotonic_seconds() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if monotonic_seconds() >= give_up:
+                return False
+            sleep(_LOOK_AGAIN)
+        else:
+            return True
 
 
 def _opened(path: Path, lock_seconds: float) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TypeVar
 
 from kracken_tasks.domain.clock import monotonic_seconds
@@ -41,6 +42,13 @@ class CounterStore(Protocol):
         """The store's clock."""
         ...
 
+    def lane(self, name: str, seconds: float) -> AbstractContextManager[bool]:
+        """Go alone among all users of the store: True once the lane is held, False if it was not to be had in ``seconds``.
+
+        A lane ends with its process, however that ends.  Raises: StoreUnreachable.
+        """
+        ...
+
     def close(self) -> None: ...
 
 
@@ -59,12 +67,21 @@ class MemoryCounters:
             self._levels.update(written)
             return result
 
+    def know(self, levels: Mapping[str, Level]) -> None:
+        """Begin from here: what was seen elsewhere, told by this store's seconds."""
+        with self._lock:
+            self._levels.update(levels)
+
     def levels(self) -> dict[str, Level]:
         with self._lock:
             return dict(self._levels)
 
     def seconds(self) -> float:
         return self._clock()
+
+    def lane(self, name: str, seconds: float) -> AbstractContextManager[bool]:
+        """Nobody else has these counters: the process's own lane is enough."""
+        return nullcontext(True)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from kracken_tasks.exchange.rates import Charge, Limit, Priority, RateBudget
@@ -49,12 +48,11 @@ def test_four_processes_together_never_pass_the_limit_and_an_exit_waits_for_none
     exits = told(start(file, "PROTECT", 1.0))
     reports = [exits, *(told(process) for process in greedy)]
 
-    calls = sorted((begun, ended, report["cost"]) for report in reports for begun, ended in report["calls"])
+    calls = sorted((begun, ended, report["cost"]) for report in reports for begun, ended, _ in report["calls"])
     assert over_the_limit(calls) == []
-    waits = [ended - begun for begun, ended in exits["calls"]]
-    assert len(waits) >= 3
-    assert median(waits) < 0.1  # the rest is what a busy machine takes
-    assert sum(cost for *_, cost in calls) > 0.5 * DECAY * SECONDS  # and the budget is used, not hoarded
+    assert exits["calls"]
+    assert {waited for *_, waited in exits["calls"]} == {0.0}, "an exit was told to wait for its turn"
+    assert sum(cost for *_, cost in calls) >= MAXIMUM / 2, "the budget is used, not hoarded"
 
 
 def over_the_limit(calls: list[tuple[float, float, float]]) -> list[tuple[float, float]]:
@@ -78,9 +76,10 @@ def test_a_process_killed_in_the_middle_leaves_counters_that_others_go_on_with(t
     process = start(file, "EXPORT", 1.0)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    store = SqliteCounters(file)
+    while not store.levels():
+        assert process.poll() is None, "it ended without a call"
     process.send_signal(signal.SIGKILL)
     process.wait(20)
-    budget = RateBudget(SqliteCounters(file))
-    charge = Charge("one", 1.0, Limit(MAXIMUM, DECAY))
-    assert budget.spend([charge], Priority.PROTECT) < 1.0
-    assert budget.counts([charge])["one"] > 0
+    assert store.levels()["one"].count > 0
+    assert RateBudget(store).spend([Charge("one", 1.0, Limit(MAXIMUM, DECAY))], Priority.PROTECT) == 0.0

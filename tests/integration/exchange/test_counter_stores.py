@@ -194,3 +194,31 @@ def test_a_process_frozen_while_it_holds_the_file_stops_nobody(tmp_path: Path, c
     frozen.close()
     assert budget.spend([CHARGE], Priority.PROTECT) == 0
     assert budget.counts([CHARGE]) == {"one": 1.0}
+
+
+def test_numbers_given_out_only_rise_whoever_asks_and_whatever_their_clocks_say(opener: Opener) -> None:
+    first, second = RateBudget(opener()), RateBudget(opener())
+    told = [first.next_number("nonce", 1_000), second.next_number("nonce", 400), first.next_number("nonce", 1_001)]
+    assert told == [1_000, 1_001, 1_002]
+    assert second.next_number("nonce", 1_800_000_000_000) == 1_800_000_000_000
+    assert first.next_number("other", 5) == 5
+
+
+def test_a_lane_is_held_by_one_alone_and_free_when_it_is_left(opener: Opener) -> None:
+    first, second = RateBudget(opener()), RateBudget(opener())
+    shared = not isinstance(first.store, MemoryCounters)  # counters of one process have nobody to keep out
+    with first.lane("key", 0.0) as held:
+        assert held
+        with second.lane("key", 0.02) as other, second.lane("another key", 0.0) as apart:
+            assert other is not shared
+            assert apart
+    with second.lane("key", 0.0) as held:
+        assert held
+
+
+def test_a_lane_is_left_also_by_a_call_that_fails(opener: Opener) -> None:
+    first, second = RateBudget(opener()), RateBudget(opener())
+    with pytest.raises(RuntimeError), first.lane("key", 0.0):
+        raise RuntimeError("the venue hung up")
+    with second.lane("key", 0.0) as held:
+        assert held

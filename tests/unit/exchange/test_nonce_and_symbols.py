@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 
 import pytest
 
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.nonce import KeyGate, gate_for
+from kracken_tasks.exchange.rates import RateBudget
+from kracken_tasks.exchange.rates.store import MemoryCounters
 from kracken_tasks.exchange.symbols import symbol_of_altname, unified_symbol
 
 
@@ -43,6 +46,42 @@ def test_no_two_threads_ever_get_the_same_nonce() -> None:
     for thread in threads:
         thread.join()
     assert len(set(taken)) == 4_000
+
+
+def test_a_call_that_hangs_in_the_lane_is_passed_after_a_while_and_its_nonce_is_left_behind() -> None:
+    gate, budget, inside, leave = KeyGate(lane_seconds=0.02), RateBudget(), threading.Event(), threading.Event()
+    nonces = []
+
+    def hang() -> None:
+        with gate.turn(budget, "key"):
+            nonces.append(gate.next_nonce(1_000))
+            inside.set()
+            assert leave.wait(20)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    assert inside.wait(20)
+    with gate.turn(budget, "key"):
+        nonces.append(gate.next_nonce(1_000))
+    leave.set()
+    thread.join()
+    assert nonces == [1_000, 1_001]
+
+
+def test_a_key_whose_calls_take_no_nonce_waits_for_no_other_process() -> None:
+    gate, asked = KeyGate(), []
+
+    class Watched(MemoryCounters):
+        def lane(self, name: str, seconds: float) -> AbstractContextManager[bool]:
+            asked.append(name)
+            return super().lane(name, seconds)
+
+    budget = RateBudget(Watched())
+    for takes in (True, False, False, False):
+        with gate.turn(budget, "key"):
+            if takes:
+                gate.next_nonce(1)
+    assert len(asked) == 2, "the first call with, and the first without, a nonce"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import pytest
@@ -184,6 +185,11 @@ class LostStore:
             raise StoreUnreachable("the disk is gone")
         return self._inner.change(names, make)
 
+    def lane(self, name: str, seconds: float) -> AbstractContextManager[bool]:
+        if self.lost:
+            raise StoreUnreachable("the disk is gone")
+        return self._inner.lane(name, seconds)
+
     def levels(self) -> dict[str, Level]:
         return self._inner.levels()
 
@@ -217,3 +223,28 @@ def test_a_limit_that_could_never_let_a_call_through_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="allowed"):
         Limit(maximum, decay, kept)
+
+
+def test_counters_of_its_own_begin_where_the_shared_ones_were_last_seen() -> None:
+    clock = HeldClock()
+    store = LostStore(clock)
+    store.lost = False
+    budget, other = (RateBudget(store, pause=clock.wait, patience=dict.fromkeys(Priority, 0.0)) for _ in range(2))
+    for _ in range(4):
+        other.spend(call("Ledgers"), READ)
+    budget.spend(call("BalanceEx"), READ)
+    store.lost = True
+    with pytest.raises(RetryLater):
+        budget.spend([*call("Ledgers"), *call("Ledgers")], EXPORT)
+    assert budget.counts(call("BalanceEx"))[call("BalanceEx")[0].counter] > 0
+
+
+def test_numbers_still_rise_where_the_shared_ones_cannot_be_reached() -> None:
+    store = LostStore(HeldClock())
+    store.lost = False
+    budget = RateBudget(store)
+    assert budget.next_number("nonce", 700) == 700
+    store.lost = True
+    assert [budget.next_number("nonce", 500), budget.next_number("nonce", 500)] == [701, 702]
+    with budget.lane("nonce", 0.0) as held:
+        assert not held
