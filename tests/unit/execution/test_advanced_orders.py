@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,9 @@ def bench(tmp_path: Path) -> Iterator[AdvancedBench]:
 def test_a_bracket_buys_and_its_stop_rests_from_the_first_moment(bench: AdvancedBench) -> None:
     bracket = bench.bought("0.1")
     assert bracket.result is IntentResult.ACCEPTED
-    assert (bracket.filled, bracket.remaining) == (D("0.1"), 0)
+    assert (bracket.filled, bracket.remaining) == (D("0.1"), D(0))
     exits = bracket.exits
-    assert (exits.amount, exits.resting, exits.stop_price, exits.target) == (D("0.1"), D("0.1"), 49000, 52000)
+    assert (exits.amount, exits.resting, exits.stop_price, exits.target) == (D("0.1"), D("0.1"), D("49000"), D("52000"))
     assert exits.covered
     assert exits.kind is OrderKind.STOP_LOSS
     bench.require_kept()
@@ -74,7 +75,7 @@ def test_a_second_bracket_of_a_held_symbol_is_refused(bench: AdvancedBench) -> N
         {"trail_percent": 60},
     ],
 )
-def test_a_bracket_without_sense_sends_nothing(bench: AdvancedBench, terms: dict[str, object]) -> None:
+def test_a_bracket_without_sense_sends_nothing(bench: AdvancedBench, terms: dict[str, Any]) -> None:
     with pytest.raises(TradeRefused):
         bench.bought(**terms)
     assert bench.venue.submitted == []
@@ -163,7 +164,7 @@ def test_an_entry_can_be_canceled_and_what_filled_keeps_its_stop(tmp_path: Path)
     bench.bought("0.1", entry_price="49900")
     bench.traded("49890", "0.04")
     bracket = bench.orders.cancel_entry(BTC, "first")
-    assert (bracket.filled, bracket.remaining) == (D("0.04"), 0)
+    assert (bracket.filled, bracket.remaining) == (D("0.04"), D(0))
     assert bracket.exits.covered
     bench.require_kept()
     bench.ledger.close()
