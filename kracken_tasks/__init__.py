@@ -12,6 +12,7 @@ Rooms, in the order the data moves (each is plain Python; ``tasks.py`` in a room
 - ``ledger`` what happened, append-only · ``alerts`` who hears of it
 - ``backtest`` rehearsal on Backtrader · ``analytics`` performance figures and plots
 - ``journal`` the day in words · ``tax`` the year in gains · ``explain`` where a number came from
+- ``paper`` the toolkit's paper account: a face on the rooms above
 - ``local_stack`` what ``kracken up`` and ``kracken demo`` start and stop · ``cli`` the command
 
 Nothing is imported here, so that each process loads only the rooms it uses.

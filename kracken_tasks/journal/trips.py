@@ -70,13 +70,14 @@ def _trip_row(facts: Facts, trip: RoundTrip) -> dict[str, Any]:
 
 
 def event_rows(facts: Facts) -> list[dict[str, Any]]:
-    """What opened and closed in the period, by time; at one moment what closed comes first."""
+    """What opened and closed in the period, by time; at one moment what closed comes first, but never before it opened."""
     events: list[tuple[datetime, int, str, dict[str, Any]]] = []
     for holding in facts.holdings.values():
         if facts.period.has(holding.opened_at):
             events.append((holding.opened_at, 1, holding.position_id, _open_event(facts, holding)))
     for trip in facts.trips_in_period:
-        events.append((trip.closed_at, 0, trip.position_id, _close_event(facts, trip)))
+        place = 0 if trip.opened_at < trip.closed_at else 2
+        events.append((trip.closed_at, place, trip.position_id, _close_event(facts, trip)))
     return [row for *_, row in sorted(events, key=lambda event: event[:3])]
 
 

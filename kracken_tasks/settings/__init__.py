@@ -10,6 +10,14 @@ Only ``wiring``, doors, ``cli`` and ``local_stack`` read settings; rooms are han
 """
 
 from kracken_tasks.settings.model import AgentSettings, ExchangeSettings, PaperSettings, Profile, Settings
-from kracken_tasks.settings.sources import load_settings
+from kracken_tasks.settings.sources import load_paper_settings, load_settings
 
-__all__ = ["AgentSettings", "ExchangeSettings", "PaperSettings", "Profile", "Settings", "load_settings"]
+__all__ = [
+    "AgentSettings",
+    "ExchangeSettings",
+    "PaperSettings",
+    "Profile",
+    "Settings",
+    "load_paper_settings",
+    "load_settings",
+]

@@ -20,7 +20,20 @@ from pydantic_core import ErrorDetails
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings.model import Settings
 
-__all__ = ["FILES", "anything_configured", "environment", "load_settings", "replace_environment", "without_settings"]
+__all__ = [
+    "FILES",
+    "anything_configured",
+    "environment",
+    "explained",
+    "load_paper_settings",
+    "load_settings",
+    "merge",
+    "merge_environment",
+    "problem_sentence",
+    "read_yaml",
+    "replace_environment",
+    "without_settings",
+]
 
 # Which file may hold which top-level keys: a key in the wrong file is a typo until proven otherwise.
 FILES: Final[Mapping[str, frozenset[str]]] = {
@@ -89,13 +102,42 @@ def load_settings(
     origins: dict[tuple[str, ...], str] = {}
     merged: dict[str, Any] = {}
     for name, allowed in FILES.items():
-        _merge(merged, _read_yaml(folder / name, allowed, env), str(folder / name), origins)
-    _merge_environment(merged, env, origins)
-    _merge(merged, dict(overrides or {}), "command line", origins)
+        merge(merged, read_yaml(folder / name, allowed, env), str(folder / name), origins)
+    merge_environment(merged, env, origins)
+    merge(merged, dict(overrides or {}), "command line", origins)
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise _explained(error, origins) from None
+        raise explained(error, origins) from None
+
+
+def load_paper_settings(
+    told: Path | Mapping[str, Any] | None = None, *, env: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a paper account by one file, or one mapping, with the keys of ``kraken_paper_trading.yaml``; nothing else is read.
+
+    Beside them the sections of ``kracken.yaml`` that a paper account knows may be told: trading, tax.
+    Raises: Misconfigured naming file, key, value and what is allowed; also for a file that is not there.
+    """
+    env = os.environ if env is None else env
+    allowed = FILES["kraken_paper_trading.yaml"] | {"trading", "tax"}
+    origin, content = "config_dict", told if isinstance(told, Mapping) else {}
+    if isinstance(told, Path):
+        if not told.is_file():
+            raise Misconfigured(f"no config file at {told}", file=str(told))
+        origin, content = str(told), read_yaml(told, allowed, env)
+    for key in content:
+        if key not in allowed:
+            raise Misconfigured(f"{origin}: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}", key=str(key))
+    origins: dict[tuple[str, ...], str] = {}
+    merged: dict[str, Any] = {}
+    merge(merged, content, origin, origins)
+    exchange = str(merged.get("exchange", "kraken"))
+    merge(merged, {"profile": "paper", "exchanges": {exchange: {}}}, origin, origins)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise explained(error, origins) from None
 
 
 def anything_configured(config_dir: Path | None = None, *, env: Mapping[str, str] | None = None) -> bool:
@@ -122,7 +164,8 @@ def without_settings(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith(PREFIX) and name not in ALIASES}
 
 
-def _read_yaml(path: Path, allowed: Iterable[str], env: Mapping[str, str]) -> dict[str, Any]:
+def read_yaml(path: Path, allowed: Iterable[str], env: Mapping[str, str]) -> dict[str, Any]:
+    """One file's keys with its variables read; empty where there is none.  Raises: Misconfigured naming file and key."""
     if not path.is_file():
         return {}
     try:
@@ -165,7 +208,8 @@ def _resolve(value: Any, path: Path, key: tuple[str, ...], env: Mapping[str, str
     return _VARIABLE.sub(replacement, value)
 
 
-def _merge_environment(merged: dict[str, Any], env: Mapping[str, str], origins: dict[tuple[str, ...], str]) -> None:
+def merge_environment(merged: dict[str, Any], env: Mapping[str, str], origins: dict[tuple[str, ...], str]) -> None:
+    """Put what the environment says over ``merged``; ``origins`` learns where each key came from."""
     for variable, keys in ALIASES.items():
         if env.get(variable):
             _put(merged, keys, env[variable], f"environment variable {variable}", origins)
@@ -186,32 +230,34 @@ def _put(
     nested: Any = value
     for key in reversed(keys):
         nested = {key: nested}
-    _merge(into, nested, origin, origins)
+    merge(into, nested, origin, origins)
 
 
-def _merge(
+def merge(
     into: dict[str, Any],
     new: Mapping[str, Any],
     origin: str,
     origins: dict[tuple[str, ...], str],
     at: tuple[str, ...] = (),
 ) -> None:
+    """Put ``new`` over ``into``, group by group; ``origins`` learns where each key came from."""
     for key, value in new.items():
         where = (*at, str(key))
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value, origin, origins, where)
+            merge(into[key], value, origin, origins, where)
         elif isinstance(value, Mapping):
             into[key] = {}
-            _merge(into[key], value, origin, origins, where)
+            merge(into[key], value, origin, origins, where)
             origins[where] = origin
         else:
             into[key] = value
             origins[where] = origin
 
 
-def _explained(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> Misconfigured:
+def explained(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -> Misconfigured:
+    """Every problem of a validation in one refusal."""
     problems = error.errors(include_url=False)
-    sentences = [_sentence(problem, origins) for problem in problems]
+    sentences = [problem_sentence(problem, origins) for problem in problems]
     first = problems[0]
     return Misconfigured(
         "; ".join(sentences),
@@ -220,7 +266,8 @@ def _explained(error: ValidationError, origins: Mapping[tuple[str, ...], str]) -
     )
 
 
-def _sentence(problem: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
+def problem_sentence(problem: ErrorDetails, origins: Mapping[tuple[str, ...], str]) -> str:
+    """One problem: file or variable, key, value and what is allowed.  Never the value of a secret."""
     where = tuple(str(part) for part in problem["loc"])
     key = ".".join(where) or "settings"
     if problem["type"] == "extra_forbidden":

@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.paper_matching import FillRules, PaperBook
     from kracken_tasks.execution.paper_tape import PaperTrade
 
-__all__ = ["access", "broker", "enabled", "market_now", "not_enabled", "rate_budget", "stream_options", "venue"]
+__all__ = [
+    "access",
+    "broker",
+    "enabled",
+    "fill_rules",
+    "keyed_venue",
+    "market_now",
+    "not_enabled",
+    "rate_budget",
+    "stream_options",
+    "venue",
+]
 
 _BOOK_DEPTH = 100
 
@@ -75,10 +86,13 @@ def venue(settings: Settings, exchange: str | None = None, *, private: bool = Fa
     if settings.profile is Profile.SANDBOX:
         return _local_venue(name, f"http://127.0.0.1:{settings.sandbox.port}", listed, rate_budget(settings))
     if private:
-        raise Misconfigured(
-            "this version does not send orders to a real venue; use profile sandbox or paper",
-            key="profile", value=settings.profile.value, allowed="sandbox, paper",
-        )  # fmt: skip
+        keyed = keyed_venue(settings, name) if settings.profile is Profile.LIVE else None
+        if keyed is None:
+            raise Misconfigured(
+                f"no orders go to {name}: profile live and its API key are needed (profile is {settings.profile.value})",
+                key=f"exchanges.{name}.api_key", value=settings.profile.value,
+            )  # fmt: skip
+        return keyed
     if listed.base_url is not None:
         return _local_venue(name, listed.base_url, listed, rate_budget(settings))
     return _real_venue(name, listed, rate_budget(settings))
@@ -97,6 +111,12 @@ def _local_venue(name: str, base_url: str, listed: ExchangeSettings, budget: Rat
     return CcxtVenue(
         name, options, timeout_seconds=listed.timeout_seconds, clock_keeps_seconds=0, budget=budget, tier=listed.tier
     )
+
+
+def keyed_venue(settings: Settings, exchange: str | None = None) -> CcxtVenue | None:
+    """A venue with the account's key; None without a key.  Only the live profile ever sends through it, behind the gate of ``broker``."""
+    name = exchange or settings.exchange
+    return _keyed_venue(name, settings.exchanges[name], rate_budget(settings))
 
 
 def stream_options(settings: Settings, name: str) -> dict[str, Any]:
@@ -120,10 +140,7 @@ def _real_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> Ccxt
 
 @cache
 def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue | None:
-    """A venue that can read its account; None without a key.
-
-    It never leaves this file but as a reader: nothing is sent through it.
-    """
+    """A venue that knows its account; None without a key."""
     from kracken_tasks.exchange.venue import CcxtVenue
 
     keys = {"apiKey": listed.api_key, "secret": listed.secret, "password": listed.password, "uid": listed.uid}
@@ -151,8 +168,8 @@ def _pace(listed: ExchangeSettings) -> dict[str, Any]:
 def access(settings: Settings) -> Mapping[str, VenueAccess]:
     """Every enabled venue with what may be done there, for the toolkit's adapter and manager.
 
-    Orders go to the local exchange in the sandbox profile, to the paper broker (on the traded venue) in paper, and nowhere in live: this
-    version sends none to a real market.
+    Orders go to the local exchange in the sandbox profile, to the paper broker (on the traded venue) in paper, and nowhere in live: real
+    orders are those of an armed tick alone.
     """
     from kracken_tasks.exchange.access import VenueAccess
 
@@ -190,8 +207,11 @@ def _local_access(settings: Settings) -> dict[str, VenueAccess]:
 def broker(settings: Settings) -> Broker:
     """Where orders go: the sandbox exchange through ccxt, or the paper broker on live prices.
 
-    Raises: Misconfigured for the live profile, which this version does not offer.
+    In the live profile the real venue with the account's key, behind a gate that buys nothing while the account is not armed.
+    Raises: Misconfigured for the live profile without a key.
     """
+    if settings.profile is Profile.LIVE:
+        return _live_broker(settings)
     if settings.profile is not Profile.PAPER:
         return venue(settings, private=True)
     paths, paper = settings.paths, settings.paper_trading
@@ -203,11 +223,19 @@ def broker(settings: Settings) -> Broker:
         settings.exchange,
         paths.paper_state,
         deposit,
-        _fill_rules(paper),
+        fill_rules(paper),
         fees,
         settings.traded_symbols,
         (paper.simulate_depth or paper.simulate_queue, paper.simulate_queue),
     )
+
+
+def _live_broker(settings: Settings) -> Broker:
+    from kracken_tasks.live import ArmedBroker, why_not_armed
+    from kracken_tasks.wiring.stores import ledger
+
+    # The ledger is opened for a purchase only: a way out must not need it.
+    return ArmedBroker(venue(settings, private=True), lambda now: why_not_armed(ledger(settings), now))
 
 
 @cache
@@ -280,7 +308,8 @@ def _instruments(
     return told
 
 
-def _fill_rules(paper: PaperSettings) -> FillRules:
+def fill_rules(paper: PaperSettings) -> FillRules:
+    """What a paper fill costs, by the settings."""
     from kracken_tasks.execution.paper_fees import FeeSchedule, FeeTier
     from kracken_tasks.execution.paper_matching import FillRules
 

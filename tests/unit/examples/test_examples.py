@@ -15,9 +15,9 @@ LIBRARIES = {"made_up_market"}
 _SECONDS = 240  # for a busy machine; alone each takes a few
 
 
-def run(name: str, folder: Path) -> str:
+def run(name: str, folder: Path, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
         cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -69,3 +69,12 @@ def test_every_example_is_run_here_and_listed_in_its_readme() -> None:
 @pytest.mark.parametrize("name", ["train_and_predict", "backtest_sma", "tax_report", "ccxt_on_the_sandbox"])
 def test_every_example_says_how_it_is_run(name: str) -> None:
     assert f"python examples/{name}.py" in (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_the_paper_bot_tells_its_three_demos_and_the_same_twice(tmp_path: Path) -> None:
+    said = run("kraken_paper_trading_demo", tmp_path, "--demo", "all", "--duration", "30")
+    assert "its stop rests at" in said
+    assert "Best module so far" in said
+    assert "Resumed by a named person: normal" in said
+    assert (tmp_path / "exports" / "journal.json").is_file()
+    assert run("kraken_paper_trading_demo", tmp_path, "--demo", "risk", "--duration", "30") in said

@@ -18,6 +18,7 @@ HERE = {
     "kracken_tasks.risk": ["KellyPositionSizer", "DrawdownControl"],
     "kracken_tasks.backtest": ["BacktestEngine", "SMACrossStrategy"],
     "kracken_tasks.alerts": ["TelegramAlerts"],
+    "kracken_tasks.paper": ["KrakenPaperLiveBot", "MLTradingIntegration"],
     "kracken_tasks.tax": ["TaxReporter"],
 }
 STILL_TO_COME = re.findall(

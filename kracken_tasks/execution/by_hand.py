@@ -1,0 +1,67 @@
+"""A position closed by a person's word: one, now, whatever the signals say.
+
+In: what a tick works with, which position, who says so and why.  Out: ``Exit``.  Never: candles, signals, models; a second sale where one
+is in doubt.
+
+It runs under the tick's lease and in the tick's order: look, sell, look again, put back the stop of whatever could not be sold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kracken_tasks.domain.clock import iso
+from kracken_tasks.domain.trading import Position, Purpose
+from kracken_tasks.errors import RetryLater, TradeRefused
+from kracken_tasks.exchange.rates import Priority, calls_at
+from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.exits import Exit, leave, settled
+from kracken_tasks.execution.flatten_direct import adopt_or_halt
+from kracken_tasks.execution.protect import protect
+from kracken_tasks.execution.reconcile import reconcile
+from kracken_tasks.execution.tick_deps import TickDeps, TickSlot, lease_name
+from kracken_tasks.ledger import LeaseHeld
+
+__all__ = ["close_by_hand"]
+
+
+@calls_at(Priority.PROTECT)  # an export must not stand before an exit
+def close_by_hand(deps: TickDeps, slot: TickSlot, position_id: str, *, reason: str) -> Exit:
+    """Sell one position whole.  Saying it twice sells once: what is gone is refused by name.
+
+    Raises: TradeRefused for a position that is not open, RetryLater while another run trades or the venue cannot be read.
+    """
+    lease = deps.ledger.leases.acquire(lease_name(deps.ledger), deps.holder, deps.config.lease_ttl, deps.wall.now())
+    if isinstance(lease, LeaseHeld):
+        raise RetryLater(f"{lease.holder} trades until {iso(lease.until)}: nothing was sold", holder=lease.holder)
+    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config)
+    try:
+        return _close(deps, desk, position_id, reason)
+    finally:
+        deps.ledger.leases.release(desk.lease)
+
+
+def _close(deps: TickDeps, desk: Desk, position_id: str, reason: str) -> Exit:
+    unread = adopt_or_halt(deps.ledger, deps.journal, deps.broker)
+    if unread:
+        raise TradeRefused(f"an earlier flatten has to be read first: {unread}", position_id=position_id)
+    look = reconcile(desk)
+    position = _open_position(desk, position_id)
+    doubt = desk.unknown.get(position.symbol) or look.unknown.get(position.symbol)
+    if doubt:
+        raise TradeRefused(f"{position.symbol} is in doubt: {doubt}", position_id=position_id, symbol=position.symbol)
+    quote = desk.broker.quotes([position.symbol])[position.symbol]
+    left = leave(desk, position, quote, look.stops(position.symbol), purpose=Purpose.EXIT, reason=reason)
+    again = reconcile(desk)
+    protect(desk, again)
+    left = settled(desk, left, again.fills)
+    return replace(left, problem=left.problem or desk.unknown.get(position.symbol, ""))
+
+
+def _open_position(desk: Desk, position_id: str) -> Position:
+    held = desk.ledger.positions()
+    for position in held.values():
+        if position.position_id == position_id:
+            return position
+    known = ", ".join(position.position_id for position in held.values()) or "none"
+    raise TradeRefused(f"no open position {position_id!r}; open: {known}", position_id=position_id)
