@@ -38,6 +38,7 @@ MOVEMENT_LABELS: dict[str, tuple[str, str]] = {
     "earn/reward": ("reward", "cost"),
     "dividend": ("reward", "cost"),
     "rollover": ("fee refund", "margin fee"),
+    "correction": ("fee refund", "cost"),  # the last digits of a fee, booked after the venue's ledger showed them
 }
 # Coins moved between pockets of one account (spot, staking, earn): neither income nor disposal, and no row.
 INNER_MOVES = frozenset(
