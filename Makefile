@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run lint types imports format browser-test bench clean
+.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run lint types imports format browser-test bench bench-decision clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -64,6 +64,9 @@ browser-test: $(STAMP)  ## the Prefect UI in a real browser (installs Debian's c
 
 bench: $(STAMP) .bench-venv/.installed  ## the candle store beside its peers (in an environment of their own), into bench-results/
 	$(BIN)/python -m benchmarks.candle_store --peers .bench-venv/bin/python --into bench-results $(ARGS)
+
+bench-decision: $(STAMP)  ## what deciding costs: a hundred symbols, six signals, candles in memory
+	$(BIN)/python -m benchmarks.decision $(ARGS)
 
 clean:           ## remove what a stack wrote here (.kracken); the virtual environment stays
 	rm -rf .kracken

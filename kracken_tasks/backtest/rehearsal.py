@@ -29,6 +29,7 @@ from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, SizeReceipt, TradingState
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.files import publish
+from kracken_tasks.live.rehearsals import FIGURES, rules_mark
 from kracken_tasks.risk import RiskLimits, SizingInput, StopRules, daily_volatility, plan_stops, size_entry
 from kracken_tasks.risk.guards import EntryContext
 from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
@@ -99,8 +100,16 @@ def rehearse(
     figures = {key: float(value) for key, value in results.items() if type(value) in (int, float)}
     first, last = frame["ts"].iloc[0].to_pydatetime(), frame["ts"].iloc[-1].to_pydatetime()
     markdown = _markdown(setting, results, first, last, commit_seq) + _caveats(frame, setting, asked_from)
-    told = json.dumps(_plain(figures, results["reasons"]), indent=2, sort_keys=True) + "\n"
-    publish(folder, {"report.md": markdown.encode(), "figures.json": told.encode()})
+    of = {
+        "strategy": setting.strategy.name,
+        "series": str(setting.key),
+        "first": iso(first),
+        "last": iso(last),
+        "commit_seq": commit_seq,
+        "rules": rules_mark(setting.strategy.name, setting.limits, setting.stops),
+    }
+    told = json.dumps({**_plain(figures, results["reasons"]), "of": of}, indent=2, sort_keys=True) + "\n"
+    publish(folder, {"report.md": markdown.encode(), FIGURES: told.encode()})
     return Report(
         setting.key, setting.strategy.name, str(folder), first, last, figures, dict(results["reasons"]), markdown,
         str(folder / "equity.png"),
@@ -154,7 +163,7 @@ class _Decider:
             symbol=setting.key.symbol, now=now, limits=setting.limits, state=TradingState.NORMAL, state_reason="",
             unknown_intent="", bar_ts=proposal.bar_ts, bar_seconds=setting.key.timeframe.seconds, row_findings=(),
             venue_status="online", quote=Quote(setting.key.symbol, price, price, price, now), reference_price=price,
-            reference_source="the close that is decided on", kill_switch="", cluster=(), cluster_exposure=0.0,
+            reference_source="the close that is decided on", kill_switch="", not_armed="", cluster=(), cluster_exposure=0.0,
             confidence=proposal.confidence, last_entry_at=self._last_entry, last_exit_at=self._last_held,
             position_open=False, open_positions=0, equity=setting.cash, cash=setting.cash, exposure=0.0, drawdown=0.0,
             daily_loss=0.0, losing_streak=0, lots=receipt.lots, order_notional=notional,
@@ -198,7 +207,7 @@ def _check(frame: pd.DataFrame, setting: Setting) -> None:
             series=str(setting.key), rows=len(frame), allowed=f">= {needed}",
         )  # fmt: skip
     asked = [SIGNALS[module] for module in setting.strategy.modules]
-    if asked and all(module.needs_forecast for module in asked):
+    if asked and not any(module.hears_candles_alone for module in asked):
         raise Misconfigured(
             f"the {name} strategy acts on a champion's forecasts alone, and a champion has seen the candles it would be rehearsed on; "
             "its scores on bars it never saw stand in the registry (kracken models list)",
@@ -237,6 +246,7 @@ def _caveats(frame: pd.DataFrame, setting: Setting, asked_from: datetime | None)
     """What a reader must know before believing the figures."""
     first, missing = frame["ts"].iloc[0].to_pydatetime(), _missing(frame, setting.key)
     silent = [module for module in setting.strategy.modules if SIGNALS[module].needs_forecast]
+    unread = [module for module in setting.strategy.modules if SIGNALS[module].needs_reading]
     lines = [
         "- not rehearsed: Kelly's cut and the guards that look at the account's life (drawdown, daily loss, streak, turnover) "
         "or at other symbols; with them an account trades less"
@@ -251,6 +261,8 @@ def _caveats(frame: pd.DataFrame, setting: Setting, asked_from: datetime | None)
         lines.append(
             f"- without the opinion of {', '.join(silent)}: a champion has seen the candles it would be asked about"
         )
+    if unread:
+        lines.append(f"- without the opinion of {', '.join(unread)}: nobody kept what was in the news then")
     return "\n".join(lines) + "\n"
 
 

@@ -12,8 +12,9 @@ its own: every command calls a room or the local stack.
 - ``history``   backfill, aggregate
 - ``stream``    stream: venues as they happen
 - ``research``  train, backtest, models
-- ``signals``   signals weights, reset
+- ``signals``   signals weights, reset, sentiment
 - ``trading``   tick, halt, reduce-only, resume, release, flatten
+- ``live``      preflight, arm, disarm, kill-switch
 - ``exports``   export, tax, dump
 - ``explain``   explain, replay
 - ``ledger``    ledger backup, restore, verify

@@ -1,4 +1,4 @@
-"""``kracken signals weights | reset``: how the signal modules are weighed, and learning begun anew.
+"""``kracken signals weights | reset | sentiment``: how the signal modules are weighed, learning begun anew, what is in the news.
 
 In: settings and the ledger.  Out: a table; a note in the ledger.  Never: an entry changed.
 """
@@ -6,7 +6,9 @@ In: settings and the ledger.  Out: a table; a note in the ledger.  Never: an ent
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -16,15 +18,22 @@ from kracken_tasks.cli.values import console, say
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.settings import load_settings
 
+if TYPE_CHECKING:
+    from kracken_tasks.signals.sentiment import SentimentSource
+    from kracken_tasks.signals.sentiment.board import SentimentBoard
+
 __all__ = ["add_to"]
 
 
 def add_to(app: typer.Typer) -> None:
     signals = typer.Typer(
-        no_args_is_help=True, rich_markup_mode=None, help="How the signal modules are weighed: weights, reset."
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="The signal modules: their weights, reset, sentiment.",
     )
     signals.command("weights")(weights)
     signals.command("reset")(reset)
+    signals.command("sentiment")(sentiment)
     app.add_typer(signals, name="signals")
 
 
@@ -65,3 +74,42 @@ def reset(
     settings = load_settings()
     begun = begin_anew(wiring.ledger(settings), by=by, reason=reason, ts=wiring.market_now(settings))
     say(f"the configured weights hold again; learning begins anew with the trade after the first {begun.trips}")
+
+
+def sentiment(
+    read: Annotated[bool, typer.Option("--read", help="Ask the sources first")] = False,
+    headlines: Annotated[int, typer.Option(help="How many of the newest headlines to show", min=0, max=200)] = 10,
+) -> None:
+    """What headlines and the fear-and-greed index say of every traded symbol, as the next tick would hear it.
+
+    Code 1 if the sources were asked and one of them failed.
+    """
+    settings = load_settings()
+    sources, board = wiring.sentiment_sources(settings), wiring.sentiment_board(settings)
+    if not sources:
+        say("no source is configured: set sentiment.feeds and sentiment.fear_greed_url; the module has no opinion")
+        return
+    now = wiring.market_now(settings)
+    problems = _read_now(sources, board, now) if read else {}
+    table = Table("symbol", "score", "of", "read at")
+    for name in settings.traded_symbols:
+        said = board.reading(name, now)
+        told = ("none", "no fresh word", "") if said is None else (f"{said.score:+.3f}", said.told, iso(said.read_at))
+        table.add_row(name, *told)
+    console.print(table)
+    lines = sorted((line for one in board.readings() for line in one.headlines), key=lambda line: line.ts, reverse=True)
+    for line in lines[:headlines]:
+        say(f"{iso(line.ts)}  {line.score:+.2f}  {line.title}")
+    for name, why in problems.items():
+        say(f"{name}: {why}", style="red")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _read_now(sources: Sequence[SentimentSource], board: SentimentBoard, now: datetime) -> dict[str, str]:
+    from kracken_tasks.signals.sentiment.sources import read_all
+
+    found, problems = read_all(sources, now)
+    for reading in found:
+        board.put(reading)
+    return problems

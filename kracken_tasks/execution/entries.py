@@ -27,6 +27,7 @@ from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopPlan, StopRules
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
+from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
@@ -58,6 +59,7 @@ class Candidate:
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
     feed: tuple[float, str] | None = None
+    sentiment: SentimentReading | None = None
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
     kill_switch: str = ""
 
@@ -88,6 +90,7 @@ def decide(
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )
+        sentiment=candidate.sentiment,
     before = proposed(
         candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
     )

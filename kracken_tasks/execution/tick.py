@@ -326,7 +326,7 @@ class _Run:
 
     def _candidate(self, view: CandleView, key: SeriesKey, now: datetime) -> Candidate:
         strategy = self._retuned(self.deps.strategies[key.symbol])
-        frame = view.candles(key, last=frame_rows(strategy))
+        frame = view.candles(key, last=max(frame_rows(strategy), self.deps.forecast_rows(key)))
         against = [
             f"{item.rule}: {item.detail}" for item in self.deps.row_findings(frame, key, now) if item.action != "warn"
         ]
@@ -340,6 +340,7 @@ class _Run:
             frame=frame,
             against=tuple(against),
             forecast=self.deps.forecast(key, frame, now),
+            sentiment=self.deps.sentiment(key.symbol, now),
             feed=self.deps.feed(key.symbol, now),
         )
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey
-from kracken_tasks.domain.trading import Action, Decision, SizeReceipt
+from kracken_tasks.domain.trading import Action, Decision, Opinion, SizeReceipt
 from kracken_tasks.errors import BadData, KrackenError
 from kracken_tasks.execution.judging import Facts, frame_rows, proposed, sized
 from kracken_tasks.ledger.codec import decode, encode
@@ -30,6 +30,7 @@ from kracken_tasks.risk.stops import StopRules
 from kracken_tasks.signals.lstm import NAME as LSTM
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
+from kracken_tasks.signals.registry import SIGNALS
 from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Difference", "Replayed", "SeenCandles", "recorded_facts", "replay"]
@@ -87,8 +88,8 @@ def replay(
     was, now = entry.decision, entry.ts
     frame = view.candles(key, last=frame_rows(strategy))
     asked = ask_modules(frame, strategy.modules, forecast=_forecast(was), now=now, bar_seconds=key.timeframe.seconds)
-    silent = {item.module: item for item in was.opinions if item.module == LSTM and not item.has_opinion}
-    opinions = tuple(silent.get(item.module, item) for item in asked)
+    told = {item.module: item for item in was.opinions if _as_recorded(item)}
+    opinions = tuple(told.get(item.module, item) for item in asked)
     again = proposed(key, strategy, frame, opinions, limits, commit_seq=was.commit_seq, now=now)
     facts = recorded_facts(entry)
     settings: list[tuple[str, Any, Any]] = []
@@ -165,6 +166,12 @@ def _settings(before: Any, after: Any) -> list[tuple[str, Any, Any]]:
 def _differing(pairs: Iterable[tuple[str, Any, Any]]) -> tuple[Difference, ...]:
     told = ((what, encode(before), encode(after)) for what, before, after in pairs)
     return tuple(Difference(what, before, after) for what, before, after in told if before != after)
+
+
+def _as_recorded(opinion: Opinion) -> bool:
+    """What cannot be asked again: a forecast that was not there, and what was in the news then."""
+    module = SIGNALS.get(opinion.module)
+    return module is not None and (module.needs_reading or (module.needs_forecast and not opinion.has_opinion))
 
 
 def _forecast(was: Decision) -> ForecastValue | None:

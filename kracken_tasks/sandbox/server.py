@@ -28,6 +28,7 @@ from kracken_tasks.sandbox.dialects.rest import RestDialect
 from kracken_tasks.sandbox.faults import Faults
 from kracken_tasks.sandbox.market.opening import open_market
 from kracken_tasks.sandbox.market.protocol import Market
+from kracken_tasks.sandbox.news import News
 from kracken_tasks.sandbox.profiles import KRAKEN, PROFILES, market_of
 from kracken_tasks.sandbox.sockets import Sockets
 from kracken_tasks.sandbox.venue import Venue
@@ -103,6 +104,7 @@ class SandboxServer:
             app.on_shutdown.append(sockets.close)
         app.add_routes(self.streams.routes())
         app.on_shutdown.append(self.streams.close)
+        app.add_routes(News(self.venue).routes())
         token = self._config.control_token
         app.add_routes(
             Control(

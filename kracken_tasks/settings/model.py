@@ -142,6 +142,24 @@ class LakeSettings(Group):
 
     url: str | None = Field(
         None, pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/.*)?|[^:]+)$",
+_Address = Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
+_SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]  # never fear_greed's
+
+
+class SentimentSettings(Group):
+    """Where the sentiment module's news come from; `kracken signals sentiment --read` and the flow `read_sentiment` fetch them."""
+
+    feeds: dict[_SourceName, _Address] = Field(
+        default_factory=dict, description="RSS or Atom feeds: a name and an address, without credentials."
+    )
+    fear_greed_url: _Address | None = Field(
+        None, description="A fear-and-greed index in the form of `https://api.alternative.me/fng/`; null: none."
+    )
+    max_age_minutes: float = Field(180.0, ge=1, le=10_080, description="A source read longer ago counts no more.")
+    headline_hours: float = Field(24.0, gt=0, le=240, description="A headline published longer ago counts no more.")
+    timeout_seconds: float = Field(10.0, gt=0, le=120, description="How long a source may take to answer.")
+
+
         description="A folder, or `s3://bucket/prefix`; null: the folder `lake` in home.",
     )  # fmt: skip
     endpoint: str | None = Field(
@@ -298,6 +316,7 @@ class Settings(Group):
             )
         return self
 
+    sentiment: SentimentSettings = SentimentSettings.model_validate({})
     @model_validator(mode="after")
     def _lease_outlasts_the_wait(self) -> Settings:
         if self.trading.bar_wait_seconds >= self.trading.lease_seconds:

@@ -58,6 +58,7 @@ FILES: Final[Mapping[str, frozenset[str]]] = {
             "home",
             "rates",
             "sandbox",
+            "sentiment",
             "trading",
             "forecast",
             "backtest",

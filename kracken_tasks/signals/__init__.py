@@ -4,10 +4,12 @@ In: closed candles (and, for the LSTM, a forecast value).  Out: ``Opinion`` per 
 still running, a look past the last row, or a zero where nothing is known.
 
 - ``window``    the last rows of a candle frame as arrays, checked once for age, holes and flatness
-- ``rsi`` ``macd`` ``bollinger`` ``lstm``   one module each, with its look-back and its formulas
+- ``indicators`` TA-Lib's, one definition each
+- ``rsi`` ``macd`` ``bollinger`` ``volume_profile`` ``lstm`` ``sentiment``   one module each, with its look-back and its formulas
 - ``registry``  names to modules; a new module is one line there
 - ``panel``     ask every enabled module
-- ``ensemble``  weights, renormalising and the threshold · ``feedback`` weights corrected by how trades turned out
+- ``ensemble``  weights, renormalising and the threshold
+- ``feedback`` weights corrected by how trades turned out · ``learning`` keeps what was learned in the ledger
 """
 
 from kracken_tasks.signals.ensemble import DEFAULT_WEIGHTS, Combined, combine
@@ -15,6 +17,7 @@ from kracken_tasks.signals.feedback import Correction, TradeOutcome, corrected_w
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
 from kracken_tasks.signals.registry import SIGNALS, SignalModule
+from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.signals.window import Window, window_of
 
 __all__ = [
@@ -23,6 +26,7 @@ __all__ = [
     "Combined",
     "Correction",
     "ForecastValue",
+    "SentimentReading",
     "SignalModule",
     "TradeOutcome",
     "Window",

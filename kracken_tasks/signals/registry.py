@@ -13,31 +13,46 @@ from types import MappingProxyType
 from typing import Final
 
 from kracken_tasks.domain.trading import Opinion
-from kracken_tasks.signals import bollinger, lstm, macd, rsi, volume_profile
+from kracken_tasks.signals import bollinger, lstm, macd, rsi, sentiment, volume_profile
 from kracken_tasks.signals.lstm import ForecastValue
+from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.signals.window import Window
 
-__all__ = ["SIGNALS", "SignalModule"]
+__all__ = ["SIGNALS", "Outside", "SignalModule"]
 
 
-Opine = Callable[[Window, ForecastValue | None, datetime | None], Opinion]
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What modules hear beside candles: a forecast, a reading of the news; None where there is none."""
+
+    forecast: ForecastValue | None = None
+    sentiment: SentimentReading | None = None
+
+
+Opine = Callable[[Window, Outside, datetime | None], Opinion]
 
 
 @dataclass(frozen=True, slots=True)
 class SignalModule:
-    """``lookback``: the most candles it looks at.  ``opine(window, forecast, now)`` with the module's default configuration.
+    """``lookback``: the most candles it looks at.  ``opine(window, outside, now)`` with the module's default configuration.
 
-    ``needs_forecast``: it speaks for a model; without a champion there is nobody to ask.
+    ``needs_forecast``: it speaks for a model; without a champion there is nobody to ask.  ``needs_reading``: it speaks for sources of
+    news; without a fresh reading there is nobody to ask either.
     """
 
     name: str
     lookback: int
     opine: Opine
     needs_forecast: bool = False
+    needs_reading: bool = False
+
+    @property
+    def hears_candles_alone(self) -> bool:
+        return not (self.needs_forecast or self.needs_reading)
 
 
 def _on_candles(opinion: Callable[..., Opinion]) -> Opine:
-    return lambda window, _forecast, now: opinion(window, now=now)
+    return lambda window, _outside, now: opinion(window, now=now)
 
 
 _MODULES = (
@@ -48,8 +63,14 @@ _MODULES = (
     SignalModule(
         lstm.NAME,
         lstm.LOOKBACK,
-        lambda window, forecast, now: lstm.opinion(window, forecast=forecast, now=now),
+        lambda window, outside, now: lstm.opinion(window, forecast=outside.forecast, now=now),
         needs_forecast=True,
+    ),
+    SignalModule(
+        sentiment.NAME,
+        sentiment.LOOKBACK,
+        lambda _window, outside, now: sentiment.opinion(outside.sentiment, now=now),
+        needs_reading=True,
     ),
 )
 

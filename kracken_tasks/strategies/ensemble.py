@@ -70,9 +70,10 @@ class EnsembleStrategy:
 
 
 def _in_service(opinion: Opinion) -> bool:
-    """A module that speaks for a model and has no champion's forecast is not asked: its weight is not missing from the vote.
+    """A module that speaks for a model without a champion, or for news of which there is no fresh word, is not asked: its weight is not
+    missing from the vote.
 
     A module that could speak and does not (nothing to say, too little data) stays asked, and its silence counts.
     """
     module = SIGNALS.get(opinion.module)
-    return opinion.has_opinion or module is None or not module.needs_forecast
+    return opinion.has_opinion or module is None or module.hears_candles_alone

@@ -19,7 +19,7 @@ from kracken_tasks.settings import Settings
 from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
 from kracken_tasks.wiring.research import forecast_source, strategy
-from kracken_tasks.wiring.signals import retuner
+from kracken_tasks.wiring.signals import retuner, sentiment_board
 from kracken_tasks.wiring.stores import lake, ledger
 from kracken_tasks.wiring.venues import broker, enabled, venue
 
@@ -46,6 +46,7 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
     keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
     return TickDeps(
         broker=broker(settings),
+    champions = forecast_source(settings)
         ledger=ledger(settings),
         wall=clock.WallClock(),
         holder=_holder(),
@@ -56,7 +57,9 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         limits=risk_limits(settings),
         stops=stop_rules(settings),
         config=execution_config(settings),
-        forecast=forecast_source(settings),
+        forecast=champions,
+        forecast_rows=champions.rows,
+        sentiment=sentiment_board(settings).reading,
         retuner=retuner(settings),
         wait_for_bar=_bar_waiter(settings),
         feed=feed_age(settings, feed_board(settings)),

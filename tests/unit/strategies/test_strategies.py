@@ -34,8 +34,8 @@ def test_the_ensemble_proposes_what_the_vote_says_and_keeps_the_opinions() -> No
 
 
 def test_the_ensemble_asks_only_modules_that_exist_and_weigh_something() -> None:
-    assert EnsembleStrategy().modules == ("rsi", "macd", "bollinger_bands", "volume_profile", "lstm")
-    assert EnsembleStrategy({"rsi": 1.0, "macd": 0.0, "sentiment": 1.0}).modules == ("rsi",)
+    assert EnsembleStrategy().modules == ("rsi", "macd", "bollinger_bands", "sentiment", "volume_profile", "lstm")
+    assert EnsembleStrategy({"rsi": 1.0, "macd": 0.0, "sentiment": 1.0}).modules == ("rsi", "sentiment")
     assert EnsembleStrategy().lookback == 160
 
 
@@ -132,7 +132,7 @@ def test_strategies_are_built_by_name_with_their_parameters() -> None:
         ("ensemble", {"weights": {"rsii": 1.0}}, "weights.rsii"),
         ("ensemble", {"weights": {"rsi": -1.0}}, "weights.rsi"),
         ("ensemble", {"weights": {"rsi": float("nan")}}, "weights.rsi"),
-        ("ensemble", {"weights": {"sentiment": 1.0}}, "weights"),
+        ("ensemble", {"weights": {"sentiment": 0.0}}, "weights"),
         ("ensemble", {"weights": [0.1]}, "weights"),
         ("lstm", {"threshold": 0}, "threshold"),
     ],
