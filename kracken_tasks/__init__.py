@@ -9,6 +9,7 @@ Rooms, in the order the data moves (each is plain Python; ``tasks.py`` in a room
 - ``candles`` what is missing, fetched · ``feeds`` streams recorded · ``contracts`` what stored data promises · ``lake`` commits and reads
 - ``features`` one recipe · ``forecast`` the LSTM and its registry
 - ``signals`` opinions · ``strategies`` decisions · ``risk`` sizes and guards · ``execution`` brokers, reconcile, tick
+- ``live`` real money, armed and checked
 - ``ledger`` what happened, append-only · ``alerts`` who hears of it
 - ``backtest`` rehearsal on Backtrader · ``analytics`` performance figures and plots
 - ``journal`` the day in words · ``tax`` the year in gains · ``explain`` where a number came from

@@ -17,6 +17,7 @@ from kracken_tasks.cli import (
     keeping,
     lake,
     ledger,
+    live,
     research,
     signals,
     stack,
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (stack, data, lake, keeping, contracts, history, stream, research, signals, trading, exports, explain, ledger):
+for part in (stack, data, lake, keeping, contracts, history, stream, research, signals, trading, exports, explain, ledger, live):
     part.add_to(app)
 
 

@@ -15,12 +15,13 @@ from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.settings import Settings, load_settings
+from kracken_tasks.settings.emergency import load_emergency_settings
 
 if TYPE_CHECKING:
     from kracken_tasks.ledger import Ledger
     from kracken_tasks.risk.state import AccountState
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "emergency_settings", "told_now"]
 
 _By = Annotated[str, typer.Option(help="Your name: it stands in the ledger")]
 _Reason = Annotated[str, typer.Option(help="Why: it stands in the ledger")]
@@ -69,11 +70,11 @@ def reduce_only(by: _By, reason: _Reason) -> None:
 def _order(wanted: TradingState, by: str, reason: str) -> None:
     from kracken_tasks.execution.trading_state import order
 
-    settings = load_settings()
+    settings = emergency_settings()
     _require_words(by=by, reason=reason)
     ledger = wiring.ledger(settings)
     before = ledger.state()
-    after = order(ledger, wanted, by=by, reason=reason, now=_now(settings, ledger))
+    after = order(ledger, wanted, by=by, reason=reason, now=told_now(settings, ledger))
     if after.state is not wanted:
         say(f"the account is {after.state.value} ({before.reason}), which is stricter, and stays so", style="red")
         raise typer.Exit(1)
@@ -97,7 +98,7 @@ def resume(by: _By, reason: _Reason) -> None:
     if before.state is TradingState.NORMAL:
         say("the account is trading normally; nothing to resume")
         return
-    after = resume_account(ledger, by=by, reason=reason, now=_now(settings, ledger))
+    after = resume_account(ledger, by=by, reason=reason, now=told_now(settings, ledger))
     if ledger.state().seq == before.seq:
         say(f"nobody stopped the account, a limit did: {after.state.value} ({before.reason})", style="red")
         say("kracken release --by NAME ends it; limits are then measured from there on")
@@ -133,7 +134,7 @@ def _require_words(**words: str) -> None:
             raise Misconfigured(f"this command needs {what} (--{key})", key=key)
 
 
-def _now(settings: Settings, ledger: Ledger) -> datetime:
+def told_now(settings: Settings, ledger: Ledger) -> datetime:
     """Market time; where the venue does not answer, the newest that the ledger knows: a halt does not wait for a venue."""
     from kracken_tasks.execution.trading_state import last_known
 
@@ -141,6 +142,14 @@ def _now(settings: Settings, ledger: Ledger) -> datetime:
         return wiring.market_now(settings)
     except RetryLater:
         return last_known(ledger) or WallClock().now()
+
+
+def emergency_settings() -> Settings:
+    """What a way out needs; a mistake in anything else is told and passed over."""
+    found = load_emergency_settings()
+    for mistake in found.left_out:
+        say(f"passed over: {mistake}", style="yellow")
+    return found.settings
 
 
 def flatten(
@@ -155,7 +164,7 @@ def flatten(
     """Cancel every order of ours, sell every position, and halt until resumed.  Needs no candles, no model, no Prefect."""
     from kracken_tasks.execution.flatten import flatten as flatten_account
 
-    settings = load_settings()
+    settings = emergency_settings()
     if not by.strip():
         raise Misconfigured("flattening needs the name of a person", key="by")
     if direct:

@@ -48,7 +48,8 @@ class Candidate:
     """One symbol as it stands before the decision.
 
     ``against``: what row rules or quarantine hold against it; ``feed``: how old its recorded stream is in seconds, and who says so; None
-    where none is recorded.  ``elsewhere``: a second source's price; ``kill_switch``: who holds it, empty where nobody does.
+    where none is recorded.  ``elsewhere``: a second source's price; ``kill_switch``: who holds it, and ``not_armed`` why real
+    money may not be spent, empty where nothing is against it; ``first_orders``: most that one order may be worth for now, and why.
     """
 
     key: SeriesKey
@@ -62,6 +63,8 @@ class Candidate:
     sentiment: SentimentReading | None = None
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
     kill_switch: str = ""
+    not_armed: str = ""
+    first_orders: tuple[float, str] | None = None
 
     @property
     def symbol(self) -> str:
@@ -141,6 +144,9 @@ def _facts(
         elsewhere=candidate.elsewhere.price,
         elsewhere_source=candidate.elsewhere.source,
         kill_switch=candidate.kill_switch,
+        not_armed=candidate.not_armed,
+        first_order_cap=None if candidate.first_orders is None else candidate.first_orders[0],
+        first_order_reason="" if candidate.first_orders is None else candidate.first_orders[1],
         feed_age=None if candidate.feed is None else candidate.feed[0],
         feed_note="" if candidate.feed is None else candidate.feed[1],
     )

@@ -71,6 +71,7 @@ class Facts:
     elsewhere: float | None = None
     elsewhere_source: str = ""
     kill_switch: str = ""
+    not_armed: str = ""
     feed_age: float | None = None
     feed_note: str = ""
     first_order_cap: float | None = None
@@ -249,6 +250,7 @@ def _context(
         reference_price=reference,
         reference_source=source,
         kill_switch=facts.kill_switch,
+        not_armed=facts.not_armed,
         confidence=proposal.confidence,
         last_entry_at=facts.last_entry_at,
         last_exit_at=facts.last_exit_at,

@@ -361,7 +361,12 @@ class _Run:
     ) -> bool:
         """Decide one symbol, write it down, act on it; True if an order went out."""
         deps = self.deps
-        candidate = replace(candidate, kill_switch=deps.kill_switch())  # now, not when the stage began
+        candidate = replace(  # asked now, not when the stage began
+            candidate,
+            kill_switch=deps.kill_switch(),
+            not_armed=deps.not_armed(now),
+            first_orders=deps.first_orders(now),
+        )
         judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
         decision = judged.decision
         facts = "" if judged.facts is None else encode(judged.facts)

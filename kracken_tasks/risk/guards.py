@@ -19,6 +19,7 @@ from kracken_tasks.risk.limits import RiskLimits
 __all__ = [
     "EntryContext",
     "Guard",
+    "armed",
     "cash_enough",
     "cluster_cap",
     "confidence_reached",
@@ -56,8 +57,9 @@ class EntryContext:
     Units: equity, cash, exposure, order_notional, turnover_today in quote currency; drawdown and daily_loss fractions of equity.
     ``row_findings``: what the row rules or the quarantine hold against this symbol; empty is clean.  ``reference_price``: a second
     source for the price collar, named by ``reference_source`` (another venue, else the last close); None blocks.  ``kill_switch``: who
-    holds it and why, empty where nobody does.  ``cluster_exposure``: market value of ``cluster``, the holdings that move with this symbol.
-    ``order_cost``: cash the order may take, cap and fee included.
+    holds it and why, empty where nobody does; ``not_armed``: why real money may not be spent, empty where it may.
+    ``cluster_exposure``: market value of ``cluster``, the holdings that move with this symbol.  ``order_cost``: cash the order may take,
+    cap and fee included.
     ``feed_age``: seconds since the stream of this symbol was known to be whole, None where none is recorded; ``feed_note`` who says so.
     """
 
@@ -75,6 +77,7 @@ class EntryContext:
     reference_price: float | None
     reference_source: str
     kill_switch: str
+    not_armed: str
     confidence: float
     last_entry_at: datetime | None
     last_exit_at: datetime | None
@@ -103,6 +106,11 @@ Guard = Callable[[EntryContext], GuardOutcome]
 def kill_switch(context: EntryContext) -> GuardOutcome:
     """Nobody holds the kill switch: neither the file, nor the setting."""
     return _outcome("kill_switch", not context.kill_switch, context.kill_switch or "nobody holds it")
+
+
+def armed(context: EntryContext) -> GuardOutcome:
+    """Where money is real, a named person has armed the account, and the time has not run out."""
+    return _outcome("armed", not context.not_armed, context.not_armed or "armed, or no real money")
 
 
 def trading_state(context: EntryContext) -> GuardOutcome:

@@ -17,6 +17,7 @@ __all__ = ["ENTRY_POLICY", "evaluate", "first_block"]
 ENTRY_POLICY: Final[tuple[Guard, ...]] = (
     # may the account open anything at all?
     guards.kill_switch,
+    guards.armed,
     guards.trading_state,
     guards.drawdown_limit,
     guards.daily_loss,

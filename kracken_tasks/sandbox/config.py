@@ -16,18 +16,27 @@ from kracken_tasks.sandbox.engine.fees import FeeTier
 from kracken_tasks.sandbox.limits import TIERS
 from kracken_tasks.sandbox.profiles import KRAKEN, PROFILES
 
-__all__ = ["ApiKey", "SandboxConfig"]
+__all__ = ["TRADING_RIGHTS", "ApiKey", "SandboxConfig"]
 
 _DEMO_ACCOUNT = "demo"
+# What trading needs, and no more: no withdrawal.
+TRADING_RIGHTS = (
+    "query-funds", "query-open-trades", "query-closed-trades", "modify-trades", "close-trades", "query-ledger-entries",
+    "access-websockets",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key pair and the account it opens; ``secret`` is base64, as Kraken's are."""
+    """A key pair, the account it opens and what it may do there; ``secret`` is base64, as Kraken's are.
+
+    ``rights``: the permissions as Kraken names them.  The sandbox asks for them on its Kraken side only.
+    """
 
     key: str
     secret: str = field(repr=False)
     account: str = _DEMO_ACCOUNT
+    rights: tuple[str, ...] = TRADING_RIGHTS
 
 
 @dataclass(frozen=True, slots=True)

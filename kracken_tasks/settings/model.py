@@ -192,9 +192,21 @@ class TaxSettings(Group):
 
 
 class LiveSettings(Group):
-    """Live trading needs the profile and this name to agree; there is no default for it."""
+    """Live trading needs the profile and this name to agree, every check of `kracken preflight`, and `kracken arm`."""
 
-    confirm_account: str | None = Field(None, description="The account's name, typed out.")
+    confirm_account: str | None = Field(None, description="The account's name, typed out; there is no default for it.")
+    first_order_cap: float = Field(
+        50.0, gt=0, le=1_000_000, description="Largest entry of the first days, in the base currency."
+    )
+    first_days: int = Field(
+        7, ge=1, le=365, description="Days, counted from the first entry that filled, in which first_order_cap holds."
+    )
+    max_backtest_age_days: float = Field(
+        7.0, gt=0, le=90, description="A backtest whose newest candle is older than this does not count as fresh."
+    )
+    preflight_hours: float = Field(
+        6.0, gt=0, le=24, description="How long a passed preflight holds for the ticks after it."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from kracken_tasks.domain import clock
 from kracken_tasks.domain.market import SeriesKey, Timeframe
-from kracken_tasks.settings import Settings
+from kracken_tasks.settings import Profile, Settings
 from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
+from kracken_tasks.wiring.live import entries_allowed, first_orders, require_ready
 from kracken_tasks.wiring.research import forecast_source, strategy
 from kracken_tasks.wiring.signals import retuner, sentiment_board
 from kracken_tasks.wiring.stores import lake, ledger
@@ -37,8 +38,9 @@ __all__ = ["FlattenTools", "flatten_tools", "kill_switch", "tick_deps"]
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
     """Everything a trading tick works with.
 
-    Raises: Misconfigured for settings that do not fit together.
+    Raises: Misconfigured for settings that do not fit together, and for live trading that is not ready while nothing is held.
     """
+    require_ready(settings)
     from kracken_tasks.contracts import row_findings
     from kracken_tasks.execution.tick_deps import TickDeps
 
@@ -65,10 +67,20 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         feed=feed_age(settings, feed_board(settings)),
         elsewhere=_second_source(settings),
         kill_switch=kill_switch(settings).holder,
+        not_armed=entries_allowed(settings),
+        first_orders=_first_orders(settings),
         pause=clock.sleep,
         journal=settings.paths.emergency_journal,
         currency=settings.tax.base_currency,
     )
+
+
+def _first_orders(settings: Settings) -> Callable[[datetime], tuple[float, str] | None]:
+    """The cap on the first real orders; none where the money is not real."""
+    if settings.profile is not Profile.LIVE:
+        return lambda now: None
+    cap = first_orders(settings)
+    return lambda now: cap.cap(ledger(settings), now)
 
 
 def kill_switch(settings: Settings) -> KillSwitch:

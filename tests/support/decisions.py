@@ -35,7 +35,7 @@ def context(**changes: Any) -> EntryContext:
     facts = EntryContext(
         symbol="BTC/USD", now=NOW, limits=RiskLimits(), state=TradingState.NORMAL, state_reason="", unknown_intent="",
         bar_ts=utc(2024, 3, 1, 11), bar_seconds=3600, row_findings=(), venue_status="online", quote=quote(), reference_price=50_000.0,
-        reference_source="last close", kill_switch="", cluster=(), cluster_exposure=0.0,
+        reference_source="last close", kill_switch="", not_armed="", cluster=(), cluster_exposure=0.0,
         confidence=0.7, last_entry_at=None, last_exit_at=None, position_open=False, open_positions=0, equity=10_000.0, cash=10_000.0,
         exposure=0.0, drawdown=0.0, daily_loss=0.0, losing_streak=0, lots=1_000_000, order_notional=500.0, order_cost=503.0,
         orders_last_minute=0, turnover_today=0.0,

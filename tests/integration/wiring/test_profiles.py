@@ -65,9 +65,9 @@ def test_the_same_settings_in_the_sandbox_send_orders_to_the_sandbox(tmp_path: P
         assert booked == set(sandbox.control.account()["trades"])
 
 
-def test_live_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_live_without_a_key_is_refused_in_a_sentence(tmp_path: Path) -> None:
     settings = _settings(tmp_path, profile="live", live={"confirm_account": "main"})
-    with pytest.raises(Misconfigured, match="does not send orders to a real venue"):
+    with pytest.raises(Misconfigured, match="profile live and its API key are needed"):
         wiring.broker(settings)
 
 

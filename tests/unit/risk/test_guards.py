@@ -32,7 +32,7 @@ def test_an_account_in_order_is_let_through_by_every_guard() -> None:
 
 def test_the_policy_reads_in_this_order() -> None:
     assert [outcome.guard for outcome in evaluate(ENTRY_POLICY, context())] == [
-        "kill_switch", "trading_state", "drawdown_limit", "daily_loss", "streak_limit",
+        "kill_switch", "armed", "trading_state", "drawdown_limit", "daily_loss", "streak_limit",
         "no_unknown_intent", "data_fresh", "rows_clean", "venue_online", "quote_fresh", "feed_live", "spread_bound",
         "price_collar",
         "confidence_reached", "cooldown", "one_position", "position_cap",
@@ -44,6 +44,7 @@ def test_the_policy_reads_in_this_order() -> None:
     ("guard", "changes", "reason"),
     [
         ("kill_switch", {"kill_switch": "held by ada: exchange in trouble"}, "held by ada: exchange in trouble"),
+        ("armed", {"not_armed": "armed by ada until noon, which is over"}, "armed by ada until noon, which is over"),
         (
             "trading_state",
             {"state": TradingState.REDUCE_ONLY, "state_reason": "since 14:05"},

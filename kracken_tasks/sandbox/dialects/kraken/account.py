@@ -210,6 +210,11 @@ def _nothing(call: Call) -> list[Any]:
     return []
 
 
+def api_key_info(call: Call) -> Json:
+    """What the key of this very call may do.  Asks for no right itself."""
+    return {"permissions": list(call.rights), "nonce_window": 0, "ip_allowlist": [], "valid_until": "0"}
+
+
 ACCOUNT: Final[dict[str, Callable[[Call], Any]]] = {
     "Balance": balance,
     "BalanceEx": balance_ex,
@@ -222,6 +227,7 @@ ACCOUNT: Final[dict[str, Callable[[Call], Any]]] = {
     "QueryLedgers": query_ledgers,
     "TradeVolume": trade_volume,
     "GetWebSocketsToken": web_sockets_token,
+    "GetApiKeyInfo": api_key_info,
     "DepositStatus": _nothing,
     "WithdrawStatus": _nothing,
     "OpenPositions": _nothing,

@@ -37,7 +37,23 @@ _REST_COST: Final = {
     **dict.fromkeys(TRADING, 0),
     **dict.fromkeys(("CancelAll", "CancelAllOrdersAfter"), 1),
 }
+# Any of these opens an endpoint; one that is not named is open to every key.  Source: Kraken, API key permissions.
+_OPENED_BY: Final = {
+    **dict.fromkeys(("Balance", "BalanceEx", "TradeVolume"), ("query-funds",)),
+    **dict.fromkeys(("Ledgers", "QueryLedgers"), ("query-ledger-entries",)),
+    "OpenOrders": ("query-open-trades",),
+    "ClosedOrders": ("query-closed-trades",),
+    **dict.fromkeys(("QueryOrders", "TradesHistory", "QueryTrades"), ("query-open-trades", "query-closed-trades")),
+    **dict.fromkeys(TRADING, ("modify-trades",)),
+    **{name: ("modify-trades", "close-trades") for name in TRADING if name.startswith("Cancel")},
+    "GetWebSocketsToken": ("access-websockets",),
+}
 _WORKING = ("online", "cancel_only", "post_only")
+
+
+def _allowed(endpoint: str, rights: tuple[str, ...]) -> bool:
+    wanted = _OPENED_BY.get(endpoint)
+    return wanted is None or any(right in rights for right in wanted)
 
 
 class KrakenDialect:
@@ -109,7 +125,9 @@ class KrakenDialect:
             self._count_private(key, _REST_COST[endpoint], now_ns)
             if endpoint in TRADING and state.settings.system_status not in _WORKING:
                 raise Refused("EService:Unavailable")
-            result = answer(Call(self._venue, now_ns, arguments, key.account))
+            if not _allowed(endpoint, key.rights):
+                raise Refused("EGeneral:Permission denied")
+            result = answer(Call(self._venue, now_ns, arguments, key.account, key.rights))
         if endpoint == "GetWebSocketsToken":
             self._tokens.give(result["token"], key.account)
         return result

@@ -20,12 +20,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request at the venue's ``now_ns``; ``account`` is empty for public ones."""
+    """One request at the venue's ``now_ns``; ``account`` and the ``rights`` of its key are empty for public ones."""
 
     venue: Venue
     now_ns: int
     arguments: Arguments
     account: str = ""
+    rights: tuple[str, ...] = ()
 
     def listing(self, name: str | None) -> Listing:
         """The pair by any of its names.  Raises: Refused for an unknown or missing one."""
