@@ -59,8 +59,8 @@ class Candidate:
     frame: pd.DataFrame
     against: tuple[str, ...]
     forecast: ForecastValue | None = None
-    feed: tuple[float, str] | None = None
     sentiment: SentimentReading | None = None
+    feed: tuple[float, str] | None = None
     elsewhere: Elsewhere = field(default_factory=lambda: Elsewhere(None, ""))
     kill_switch: str = ""
     not_armed: str = ""
@@ -90,10 +90,10 @@ def decide(
         candidate.frame,
         candidate.strategy.modules,
         forecast=candidate.forecast,
+        sentiment=candidate.sentiment,
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )
-        sentiment=candidate.sentiment,
     before = proposed(
         candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
     )

@@ -57,10 +57,15 @@ class SignalSettings(Group):
         True, description="Whether closed trades correct the weights (`kracken signals weights` shows how)."
     )
     feedback_prior_trades: float = Field(
-        20.0, gt=0, le=10_000, description="Imaginary trades, half of them right, that keep few real ones from moving much."
+        20.0,
+        gt=0,
+        le=10_000,
+        description="Imaginary trades, half of them right, that keep few real ones from moving much.",
     )
     feedback_lowest: float = Field(0.5, gt=0, le=1, description="A weight is corrected to no less than this multiple.")
-    feedback_highest: float = Field(1.5, ge=1, le=10, description="A weight is corrected to no more than this multiple.")
+    feedback_highest: float = Field(
+        1.5, ge=1, le=10, description="A weight is corrected to no more than this multiple."
+    )
 
     @field_validator("signal_weights")
     @classmethod
@@ -137,11 +142,6 @@ class BacktestSettings(Group):
     slippage: float = Field(0.0005, ge=0, lt=0.1, description="Price paid beyond the open, as a fraction.")
 
 
-class LakeSettings(Group):
-    """Where candles and tapes lie.  Credentials of a bucket come from the environment, a profile or a role, never from here."""
-
-    url: str | None = Field(
-        None, pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/.*)?|[^:]+)$",
 _Address = Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
 _SourceName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]  # never fear_greed's
 
@@ -160,6 +160,11 @@ class SentimentSettings(Group):
     timeout_seconds: float = Field(10.0, gt=0, le=120, description="How long a source may take to answer.")
 
 
+class LakeSettings(Group):
+    """Where candles and tapes lie.  Credentials of a bucket come from the environment, a profile or a role, never from here."""
+
+    url: str | None = Field(
+        None, pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/.*)?|[^:]+)$",
         description="A folder, or `s3://bucket/prefix`; null: the folder `lake` in home.",
     )  # fmt: skip
     endpoint: str | None = Field(
@@ -311,6 +316,7 @@ class Settings(Group):
     price_feed: PriceFeedSettings = PriceFeedSettings.model_validate({})
     paper_trading: PaperSettings = PaperSettings.model_validate({})
     logging: LoggingSettings = LoggingSettings.model_validate({})
+    sentiment: SentimentSettings = SentimentSettings.model_validate({})
     forecast: ForecastSettings = ForecastSettings.model_validate({})
     backtest: BacktestSettings = BacktestSettings.model_validate({})
     lake: LakeSettings = LakeSettings.model_validate({})
@@ -328,7 +334,6 @@ class Settings(Group):
             )
         return self
 
-    sentiment: SentimentSettings = SentimentSettings.model_validate({})
     @model_validator(mode="after")
     def _lease_outlasts_the_wait(self) -> Settings:
         if self.trading.bar_wait_seconds >= self.trading.lease_seconds:

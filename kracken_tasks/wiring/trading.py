@@ -46,9 +46,9 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
 
     width, agent = timeframe or settings.trading.timeframe, settings.agents[0]
     keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
+    champions = forecast_source(settings)
     return TickDeps(
         broker=broker(settings),
-    champions = forecast_source(settings)
         ledger=ledger(settings),
         wall=clock.WallClock(),
         holder=_holder(),
