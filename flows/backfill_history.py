@@ -29,14 +29,14 @@ async def backfill_history(
     """Returns the number of rows that were new, candles and trades.
 
     Args:
-        start: Oldest candle wanted; empty: history_start of pairs.yaml
+        start: Oldest candle wanted; empty: history_start of pairs.yaml; with neither nothing starts
         end: Up to here, excluded; empty: the newest closed candle
         symbols: Symbols such as BTC/USD; empty: pairs.yaml
         timeframes: Candle widths; empty: pairs.yaml
         exchange: Venue; empty: the traded one
     """
+    span, widths = unmapped(candle_tasks.history_span(start, end)), unmapped(timeframes)
     wanted = candle_tasks.list_symbols(exchange, symbols)
-    span, widths = unmapped((start, end)), unmapped(timeframes)
     filled = candle_tasks.fill_history.map(wanted, span=span, timeframes=widths, exchange=unmapped(exchange))
     added = [future.result() for future in filled]
     lake_tasks.draw_coverage()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from kracken_tasks.candles.aggregate import aggregate
-from kracken_tasks.candles.backfill_plan import BackfillPlan, not_fetched, on_grid
+from kracken_tasks.candles.backfill_plan import BackfillPlan, not_fetched, on_grid, tape_missing
 from kracken_tasks.candles.frames import empty_candles
 from kracken_tasks.candles.from_trades import candles_from_trades
 from kracken_tasks.candles.ingestion import (
@@ -36,7 +36,7 @@ from kracken_tasks.candles.spool import FolderSpool, exclusive
 from kracken_tasks.candles.staging import stage_derived, stage_known
 from kracken_tasks.candles.trade_pages import Patience, TradeRead, read_trades
 from kracken_tasks.candles.windows import GapCause, Window
-from kracken_tasks.domain.market import CandleSource, SeriesKey, Tape, TapeKey, Timeframe
+from kracken_tasks.domain.market import CandleSource, SeriesKey, Timeframe
 from kracken_tasks.domain.refs import CommitRef, Finding, StagedBatch, StagedSeries
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.exchange.rates import Priority, calls_at
@@ -96,14 +96,15 @@ class Backfill:
 
     def _day(self, plan: BackfillPlan, day: Window) -> Progress:
         pages, snapshot = self._pages(plan, day.start), self.lake.snapshot()
-        if not any(not_fetched(snapshot, key, day) for key in plan.keys):
+        candles = any(not_fetched(snapshot, key, day) for key in plan.keys)
+        if not candles and not (plan.tape and tape_missing(snapshot, plan.trades, day)):
             pages.clear()  # somebody committed the day and was killed before tidying up
             return Progress("there already", day)
         heard = self.heard
         told = None if heard is None else lambda until, calls: heard(day, until, calls)
         with calls_at(Priority.EXPORT):  # trading goes first
             read = read_trades(self.market, plan.symbol, day, pages, patience=self.patience, heard=told)
-        staged = self._staged(plan, day, read)
+        staged = self._staged(plan, day, read, candles=candles)
         following = self._pages(plan, day.end)
         goes_on = any(other.start == day.end for other in plan.days)
         if goes_on and read.rest is not None and not following.pages():
@@ -112,10 +113,10 @@ class Backfill:
         pages.clear()
         return Progress("trades", day, read.calls, len(read.trades), *committed)
 
-    def _staged(self, plan: BackfillPlan, day: Window, read: TradeRead) -> list[StagedSeries]:
+    def _staged(self, plan: BackfillPlan, day: Window, read: TradeRead, *, candles: bool) -> list[StagedSeries]:
         source, places = CandleSource.TRADES.value, self.decimals(plan.symbol)
         staged: list[StagedSeries] = []
-        for key in plan.keys:
+        for key in plan.keys if candles else ():
             span, (base, _) = on_grid(day, key.timeframe), offered_base(self.market, key.timeframe)
             if span is None:
                 continue
@@ -124,9 +125,10 @@ class Backfill:
             if base is not key.timeframe:  # as ingestion makes it, so that both write the same figures
                 frame = aggregate(frame, base, key.timeframe, [covered], places).frame
             staged += stage_known(self.lake, key, frame, [covered], source)
-        if self.keep_trades and len(read.trades):
-            tape = TapeKey(plan.exchange, plan.symbol, Tape.TRADES)
-            staged.append(self.lake.stage(tape, read.trades, asked_from=day.start, asked_to=day.end, source=source))
+        if self.keep_trades and (len(read.trades) or plan.tape):
+            staged.append(
+                self.lake.stage(plan.trades, read.trades, asked_from=day.start, asked_to=day.end, source=source)
+            )
         return staged
 
     def _pair(self, plan: BackfillPlan) -> Path:

@@ -5,21 +5,21 @@ In: a lake, a venue, a span.  Out: a ``BackfillPlan`` to read aloud.  Never: a w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kracken_tasks.candles.ingestion import offered_base
-from kracken_tasks.candles.sources import Leg, Offers, Source, choose_sources, trades_reach_back
+from kracken_tasks.candles.sources import Leg, Offers, Source, choose_sources, trade_calls, trades_reach_back
 from kracken_tasks.candles.windows import GapCause, UnreachableGap, Window
 from kracken_tasks.domain.clock import iso
-from kracken_tasks.domain.market import SeriesKey, Timeframe
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.lake import HoleCause, Lake, Snapshot
 
-__all__ = ["BackfillPlan", "leg_rows", "not_fetched", "on_grid", "plan_backfill"]
+__all__ = ["BackfillPlan", "leg_rows", "not_fetched", "on_grid", "plan_backfill", "tape_missing"]
 
 _DAY: Final = Timeframe.D1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +30,8 @@ class BackfillPlan:
     """What one symbol lacks in ``span`` and where it comes from.
 
     ``keys``: widths of up to a day; ``wider``: those made of days afterwards.  ``days``: the spans, at most a UTC day each, whose trades
-    are read.  ``gaps``: what no source gives.  ``trades_a_day``: as a few pages told, None where none were needed.
+    are read.  ``gaps``: what no source gives.  ``trades_a_day``: as a few pages told, None where none were needed.  ``tape``: spans whose
+    trades are wanted for themselves, whatever candles there are, and what they cost beside the legs.
     """
 
     exchange: str
@@ -42,14 +43,22 @@ class BackfillPlan:
     days: tuple[Window, ...]
     gaps: tuple[UnreachableGap, ...]
     trades_a_day: float | None
+    tape: tuple[Window, ...] = ()
+    tape_calls: int = 0
+    seconds_a_call: float = 1.0
 
     @property
     def calls(self) -> int:
-        return sum(leg.calls for leg in self.legs)
+        return sum(leg.calls for leg in self.legs) + self.tape_calls
 
     @property
     def seconds(self) -> float:
-        return sum(leg.seconds for leg in self.legs)
+        return sum(leg.seconds for leg in self.legs) + self.tape_calls * self.seconds_a_call
+
+    @property
+    def trades(self) -> TapeKey:
+        """The tape that trades on their way are kept in."""
+        return TapeKey(self.exchange, self.symbol, Tape.TRADES)
 
 
 def plan_backfill(
@@ -63,12 +72,17 @@ def plan_backfill(
     allowed: frozenset[Source] = frozenset(Source),
     archive: Mapping[SeriesKey, Window] | None = None,
     seconds_a_call: float = 1.0,
+    tape: bool = False,
 ) -> BackfillPlan:
     """Plan what the lake lacks of a symbol in [start, end), ``end`` at most the venue's now.
 
+    ``tape``: the trades are wanted for themselves, so days whose tape is not whole are read even where no candle is missing.
     Where trades may be needed, up to three pages are read to count them.
-    Raises: Misconfigured if nothing in the span has closed; RetryLater from the venue.
+    Raises: Misconfigured if nothing in the span has closed, or if trades are wanted that the venue does not give or nobody may ask for;
+    RetryLater from the venue.
     """
+    if tape:
+        _refuse_tape(market.exchange, allowed)
     now, snapshot = market.now(), lake.snapshot()
     widths = sorted({*timeframes, *([_DAY] if any(_is_wider(one) for one in timeframes) else [])}, key=_seconds)
     keys = tuple(SeriesKey(market.exchange, symbol, one) for one in widths)
@@ -97,9 +111,40 @@ def plan_backfill(
             legs += choose_sources(key, rest, replace(offers[key], trades_a_day=trades_a_day))
     legs = _sharing_trades(legs)
     gaps += tuple(_hopeless(leg) for leg in legs if leg.source is None)
-    days = tuple(sorted({day for leg in legs if leg.source is Source.TRADES for day in _days(leg.window, span)}))
+    days = {day for leg in legs if leg.source is Source.TRADES for day in _days(leg.window, span)}
     wider = tuple(key for key in keys if _is_wider(key.timeframe))
-    return BackfillPlan(market.exchange, symbol, span, direct, wider, tuple(legs), days, gaps, trades_a_day)
+    told = BackfillPlan(market.exchange, symbol, span, direct, wider, tuple(legs), _ordered(days), gaps, trades_a_day)
+    lacking = tape_missing(snapshot, told.trades, span) if tape else []
+    if not lacking:
+        return told
+    begins, a_day = _counted(market, symbol, Window(lacking[0].start, until))
+    first = span.start if begins is None else _DAY.floor(begins)
+    wanted = tuple(Window(max(one.start, first), one.end) for one in lacking if one.end > first)
+    more = {day for window in wanted for day in _days(window, span)} - days
+    calls = sum(trade_calls(day, a_day or 0.0) for day in more)
+    return replace(
+        told, days=_ordered(days | more), trades_a_day=a_day, tape=wanted, tape_calls=calls, seconds_a_call=seconds_a_call
+    )  # fmt: skip
+
+
+def tape_missing(snapshot: Snapshot, key: TapeKey, span: Window) -> list[Window]:
+    """Times whose trades no source answered for."""
+    return [Window(*hole) for hole in snapshot.unfetched(key, span.start, span.end)]
+
+
+def _refuse_tape(exchange: str, allowed: frozenset[Source]) -> None:
+    if not trades_reach_back(exchange):
+        raise Misconfigured(
+            f"{exchange} does not tell every trade back to its first: its trades can be recorded (kracken stream), not filled in",
+            exchange=exchange,
+        )
+    if Source.TRADES not in allowed:
+        told = ", ".join(sorted(allowed))
+        raise Misconfigured(f"trades are to be kept, but only {told} may be asked; allowed: auto, trades", allowed=told)
+
+
+def _ordered(days: Iterable[Window]) -> tuple[Window, ...]:
+    return tuple(sorted(days))
 
 
 def _is_wider(timeframe: Timeframe) -> bool:
@@ -112,13 +157,21 @@ def _seconds(timeframe: Timeframe) -> int:
 
 def leg_rows(plan: BackfillPlan) -> list[dict[str, object]]:
     """The plan as a table: one row for each part of each hole."""
-    return [
+    tape: list[dict[str, object]] = [
+        {
+            "series": str(plan.trades), "from": iso(window.start), "to": iso(window.end), "source": Source.TRADES,
+            "calls": plan.tape_calls if window == plan.tape[0] else 0, "why": "trades are to be kept", "and not": "",
+        }
+        for window in plan.tape
+    ]  # fmt: skip
+    legs: list[dict[str, object]] = [
         {
             "series": str(leg.key), "from": iso(leg.window.start), "to": iso(leg.window.end), "source": leg.source or "none",
             "calls": leg.calls, "why": leg.reason, "and not": "; ".join(leg.passed_over),
         }
         for leg in plan.legs
     ]  # fmt: skip
+    return [*legs, *tape]
 
 
 def not_fetched(snapshot: Snapshot, key: SeriesKey, span: Window) -> list[tuple[datetime, datetime]]:

@@ -14,6 +14,7 @@ from kracken_tasks import wiring
 from kracken_tasks.candles.backfill import Backfill
 from kracken_tasks.candles.backfill_plan import leg_rows, plan_backfill
 from kracken_tasks.candles.ingestion import Arrived, batch_of, decimals_from, stage_missing
+from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch
 from kracken_tasks.errors import BadData, Misconfigured
@@ -56,23 +57,31 @@ def list_symbols(exchange: str | None, symbols: Sequence[str] | None) -> list[st
     return list(dict.fromkeys(key.symbol for key in wiring.series(settings, named, symbols)))
 
 
+@task(name="span of history", **LOCAL_COMPUTE)
+def history_span(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime | None]:
+    """From when on history is wanted, and up to when (None: the newest closed candle).
+
+    Raises: Misconfigured if nobody says where to begin: no symbol is then begun.
+    """
+    begins = start or load_settings().history_start
+    if begins is None:
+        raise Misconfigured("from when?  Give start, or set history_start in pairs.yaml", key="history_start")
+    if end is not None and end <= begins:
+        raise Misconfigured(f"nothing lies from {iso(begins)} to {iso(end)}: end must come after start", key="end")
+    return begins, end
+
+
 @task(name="fill history", task_run_name="fill history of {symbol}", **NETWORK_READ)
 def fill_history(
     symbol: str,
-    span: tuple[datetime | None, datetime | None],
+    span: tuple[datetime, datetime | None],
     timeframes: Sequence[Timeframe] | None,
     exchange: str | None,
 ) -> int:
-    """Plan and carry out a backfill; tried again it goes on where it was.  Returns the number of rows that were new.
-
-    Raises: Misconfigured if nobody says where to begin.
-    """
+    """Plan and carry out a backfill; tried again it goes on where it was.  Returns the number of rows that were new."""
     settings, logger = load_settings(), get_run_logger()
-    start = span[0] or settings.history_start
-    if start is None:
-        raise Misconfigured("from when?  Give start, or set history_start in pairs.yaml", key="history_start")
     venue, lake = wiring.venue(settings, exchange), wiring.lake(settings)
-    plan = plan_backfill(lake, venue, symbol, timeframes or settings.timeframes, start, span[1])
+    plan = plan_backfill(lake, venue, symbol, timeframes or settings.timeframes, *span)
     for gap in plan.gaps:
         logger.warning("%s", gap.detail)
     logger.info("%s: %d days of trades, about %d calls", symbol, len(plan.days), plan.calls)

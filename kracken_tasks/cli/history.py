@@ -66,7 +66,13 @@ def backfill(
     archive: Annotated[
         Path | None, typer.Option(help="File, folder or zip of candles to take what it holds from")
     ] = None,
-    keep_trades: Annotated[bool, typer.Option(help="Keep the trades that were read, too")] = True,
+    keep_trades: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-trades/--no-keep-trades",
+            help="Read and keep all trades, whatever candles there are. Default: those that had to be read for candles",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done, and what it costs")] = False,
 ) -> None:
     """Fill the lake's history of a symbol: plan, estimate, fetch day by day.  Killed, it goes on where it was.
@@ -88,6 +94,7 @@ def backfill(
     plan = plan_backfill(
         store, venue, symbol_, widths, since, moment(end),
         allowed=_allowed(source), archive={key: window for key, (_, window) in files.items()}, seconds_a_call=pace,
+        tape=keep_trades is True,
     )  # fmt: skip
     _tell_plan(plan, pace)
     if dry_run:
@@ -96,7 +103,7 @@ def backfill(
     bar = _Bar(plan)
     decimals = decimals_from(venue.instruments)
     spool = settings.paths.home / "spool"
-    _carry_out(Backfill(store, venue, judge, spool, keep_trades, decimals, heard=bar.heard), plan, bar)
+    _carry_out(Backfill(store, venue, judge, spool, keep_trades is not False, decimals, heard=bar.heard), plan, bar)
 
 
 def _takes_from_archive(plan: BackfillPlan, key: SeriesKey) -> bool:

@@ -59,8 +59,7 @@ def candles(
     snapshot = _snapshot(settings, at)
     frame = snapshot.candles(key, moment(start), moment(end), fill=fill)
     if frame.empty:
-        known = "; ".join(str(one) for one in snapshot.series()) or "nothing yet (kracken ingest, kracken import)"
-        raise BadData(f"the lake holds no candles of {key} there; it has: {known}", series=str(key))
+        raise BadData(_nothing_of(key, snapshot, wiring.lake(settings).snapshot(), at), series=str(key))
     write_frame(frame, form, out)
 
 
@@ -139,7 +138,8 @@ def gaps(
 
     kracken gaps --timeframe 1h --from 2024-01-01
     """
-    snapshot = _snapshot(load_settings(), None)
+    settings = load_settings()
+    snapshot, venues = _snapshot(settings, None), wiring.enabled(settings)
     rows, cures, reasons = [], [], set()
     for key in _chosen(snapshot, exchange, symbol_, what):
         holes = [
@@ -151,7 +151,7 @@ def gaps(
             size = str(hole.windows) if hole.windows else _lasting(hole.end - hole.start)
             rows.append([str(key), _minute(hole.start), _minute(hole.end), size, _CAUSES[hole.cause]])
             reasons |= {f"outage of {key} from {_minute(hole.start)}: {hole.reason}"} if hole.reason else set()
-        cures += _cures(key, holes)
+        cures += _cures(key, holes, venues)
     show_rows(["series", "from", "to", "size", "cause"], rows[-_SHOWN:], right={"size"})
     left_out = f", the last {_SHOWN} shown; narrow them by --symbol, --from, --to" if len(rows) > _SHOWN else ""
     say(f"{len(rows)} holes{left_out}")
@@ -161,6 +161,18 @@ def gaps(
 
 def _snapshot(settings: Settings, at: str | None) -> Snapshot:
     return wiring.lake(settings).snapshot(as_of(at))
+
+
+def _nothing_of(key: SeriesKey, snapshot: Snapshot, newest: Snapshot, at: str | None) -> str:
+    """Why there are no candles of a series: not known then, not of that span, or not at all."""
+    first, last = snapshot.first_ts(key), snapshot.last_ts(key)
+    if first is not None and last is not None:
+        return f"the lake holds no candles of {key} there; it has them from {iso(first)} to {iso(last)}"
+    if at is not None and newest.first_ts(key) is not None:
+        since = newest.revisions(key)["known_at"].min().to_pydatetime()
+        return f"as of {at} (commit {snapshot.seq}) the lake knew nothing of {key}; it does since {iso(since)}"
+    known = "; ".join(str(one) for one in newest.series()) or "nothing yet (kracken ingest, kracken import)"
+    return f"the lake holds no candles of {key}; it has: {known}"
 
 
 def _chosen(snapshot: Snapshot, exchange: str | None, symbol_: str | None, what: str | None) -> list[DataKey]:
@@ -184,16 +196,22 @@ def _holes(snapshot: Snapshot, key: DataKey, start: datetime | None, end: dateti
     return [] if low is None or high is None else snapshot.holes(key, low, high)
 
 
-def _cures(key: DataKey, holes: Sequence[Hole]) -> list[str]:
-    """Commands that would do something about the holes of one key."""
+def _cures(key: DataKey, holes: Sequence[Hole], venues: Sequence[str]) -> list[str]:
+    """Commands that would do something about the holes of one key; in words where no command would."""
+    from kracken_tasks.candles.sources import trades_reach_back
+
     exchange, symbol_, what = key_parts(key)
     lines = []
     lost = [hole for hole in holes if hole.cause in (HoleCause.NOT_FETCHED, HoleCause.VENUE_OUTAGE)]
-    if lost and what != Tape.QUOTES:  # a quote that nobody heard is gone
-        widths = f" --timeframes {what}" if isinstance(key, SeriesKey) else ""
-        lines.append(
-            f"kracken backfill {symbol_} --exchange {exchange}{widths} --from {iso(lost[0].start)} --to {iso(lost[-1].end)}"
-        )
+    span = f" --from {iso(lost[0].start)} --to {iso(lost[-1].end)}" if lost else ""
+    if lost and exchange not in venues:
+        lines.append(f"kracken import takes files of {key}; {exchange} is no enabled venue (exchanges.yaml)")
+    elif lost and isinstance(key, SeriesKey):
+        lines.append(f"kracken backfill {symbol_} --exchange {exchange} --timeframes {what}{span}")
+    elif lost and what == Tape.TRADES and trades_reach_back(exchange):
+        lines.append(f"kracken backfill {symbol_} --exchange {exchange} --keep-trades{span}")
+    elif lost:
+        lines.append(f"{key}: what nobody recorded is gone")
     if any(hole.cause is HoleCause.REJECTED for hole in holes):
         lines.append(f"kracken quarantine show {exchange} {symbol_} {what}")
     return lines

@@ -46,7 +46,7 @@ _log = logging.getLogger("kracken.local_stack")
 _DEPLOYED: Final = {Profile.SANDBOX: "sandbox", Profile.PAPER: "paper"}
 # Those that are started by hand (a backfill, a recording of streams) are not among them.
 _FLOWS_IN_ORDER: Final = (
-    "ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports", "maintain_lake",
+    "ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports", "check_day", "maintain_lake",
 )  # fmt: skip
 _REDRAW_SECONDS: Final = 2.0
 _LEASE_LOOK_SECONDS: Final = 0.5
@@ -269,8 +269,8 @@ def _where_to_look(settings: Settings, *, running: bool) -> RenderableType:
     if running:
         table.add_row("Prefect UI", f"http://127.0.0.1:{settings.prefect.port}")
     for name, where in (
-        ("lake", f"{paths.lake}   (kracken candles, kracken sql)"),
-        ("ledger", f"{paths.ledger_file}   (kracken status)"),
+        ("lake", f"{settings.lake.url or paths.lake}   (kracken candles, kracken sql)"),
+        ("ledger", f"{'the database of ledger.url' if settings.ledger.url else paths.ledger_file}   (kracken status)"),
         ("models", str(paths.registry)),
         ("reports", str(paths.reports)),
         ("exports", str(paths.exports)),

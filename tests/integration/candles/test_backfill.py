@@ -123,6 +123,51 @@ def test_a_second_run_has_nothing_to_do_and_asks_for_no_trade(venue: CcxtVenue, 
     assert lake.snapshot().seq == seq == 1
 
 
+def test_trades_that_were_not_kept_are_kept_when_they_are_asked_for_and_candles_stay_as_they_are(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path
+) -> None:
+    wanted = ([Timeframe.H1], NOW - 2 * DAY, NOW - DAY)
+    first = plan_backfill(lake, venue, ADA, *wanted, allowed=TRADES_ONLY)
+    list(Backfill(lake, venue, judging(lake), tmp_path / "spool", False, decimals_from(venue.instruments)).run(first))
+    hours, tape = SeriesKey("kraken", ADA, Timeframe.H1), TapeKey("kraken", ADA, Tape.TRADES)
+    before = lake.snapshot().candles(hours)
+    assert (len(before), len(lake.snapshot().tape(tape))) == (24, 0)
+    told = plan_backfill(lake, venue, ADA, *wanted, tape=True)
+    assert (told.legs, told.days, told.tape) == ((), (Window(NOW - 2 * DAY, NOW - DAY),), told.days)
+    assert told.calls > 0
+    [step] = carried_out(lake, venue, told, tmp_path)
+    snapshot = lake.snapshot()
+    assert len(snapshot.tape(tape)) == step.trades == snapshot.candles(hours)["trades"].sum()
+    pd.testing.assert_frame_equal(snapshot.candles(hours), before)
+    again = plan_backfill(lake, venue, ADA, *wanted, tape=True)
+    assert (again.legs, again.days, again.calls) == ((), (), 0)
+
+
+def test_a_run_killed_after_the_commit_of_trades_asked_for_finds_them_there(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path
+) -> None:
+    wanted = ([Timeframe.H1], NOW - 2 * DAY, NOW - DAY)
+    told = plan_backfill(lake, venue, ADA, *wanted, tape=True)
+    carried_out(lake, venue, told, tmp_path)
+    seq = lake.snapshot().seq
+    step = carried_out(lake, venue, told, tmp_path)[0]
+    assert (step.what, step.commit, lake.snapshot().seq) == ("there already", None, seq)
+
+
+def test_a_day_without_a_trade_whose_trades_are_wanted_is_read_once(lake: Lake, tmp_path: Path) -> None:
+    market, start = quiet_venue(), utc(2026, 1, 10)
+    for days in ([10, 11, 12], []):
+        told = plan_backfill(lake, market, "BTC/USD", [Timeframe.D1], start, utc(2026, 1, 13), tape=True)
+        assert [day.start.day for day in told.days] == days
+        list(Backfill(lake, market, judging(lake), tmp_path / "spool").run(told))
+    assert len(lake.snapshot().tape(TapeKey("kraken", "BTC/USD", Tape.TRADES))) == 4
+
+
+def test_trades_wanted_where_nobody_may_be_asked_for_them_are_refused(venue: CcxtVenue, lake: Lake) -> None:
+    with pytest.raises(Misconfigured, match="trades are to be kept, but only ohlc may be asked"):
+        plan_backfill(lake, venue, ADA, [Timeframe.H1], NOW - DAY, allowed=frozenset({Source.OHLC}), tape=True)
+
+
 def test_the_estimate_is_near_what_it_takes(venue: CcxtVenue, lake: Lake, tmp_path: Path) -> None:
     told = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1], NOW - 3 * DAY, allowed=TRADES_ONLY, seconds_a_call=1.2)
     calls = sum(step.calls for step in carried_out(lake, venue, told, tmp_path))

@@ -57,6 +57,17 @@ def test_a_backfill_fills_and_a_second_one_finds_nothing_missing(kracken_there: 
     assert "nothing is missing from 2025-01-04T00:00:00Z to 2025-01-06T00:00:00Z" in again.out
 
 
+def test_trades_left_out_at_first_are_read_when_they_are_wanted(kracken_there: Kracken) -> None:
+    words = ("backfill", "ADA/USD", "--from", "2025-01-04", "--to", "2025-01-05", "--timeframes", "1h")
+    kracken_there(*words, "--no-keep-trades")
+    count = ("sql", "SELECT count(*) AS n FROM trades", "--format", "csv")
+    assert kracken_there(*count).out.split() == ["n", "0"]
+    said = kracken_there(*words, "--keep-trades")
+    assert (said.code, "trades are to be kept" in said.out, "nothing is missing" in said.out) == (0, True, False)
+    assert int(kracken_there(*count).out.split()[1]) > 0
+    assert "nothing is missing" in kracken_there(*words, "--keep-trades").out
+
+
 def test_what_a_file_holds_is_taken_from_it_and_the_rest_from_the_venue(kracken_there: Kracken, tmp_path: Path) -> None:
     first = 1_735_948_800  # 2025-01-04
     archive = tmp_path / "ADAUSD_60.csv"

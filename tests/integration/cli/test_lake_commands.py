@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.lake import Lake, LocalStore
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
 from tests.support.command_line import Kracken, kracken_with
@@ -75,6 +76,29 @@ def test_gaps_name_their_cause_and_the_command_that_would_fill_them(kracken: Kra
     assert not any("no trades" in line for line in said)
     quiet = lines_of(kracken("gaps", "--no-trades", "--timeframe", "1h", "--to", "2023-01-02T12:00").out)
     assert quiet[-2:] == ["kraken BTC/USD 1h 2023-01-02 10:00 2023-01-02 12:00 2 no trades", "1 holes"]
+
+
+def test_gaps_suggest_no_command_that_would_be_refused(kracken: Kracken, lake: Lake) -> None:
+    far = SeriesKey("bitfinex", "BTC/USD", Timeframe.H1)
+    commit_frame(lake, far, candle_frame(4), known_at=hours(105))
+    commit_frame(lake, far, candle_frame(10).iloc[6:].reset_index(drop=True), known_at=hours(105))
+    said = lines_of(kracken("gaps").out)
+    assert "kraken BTC/USD trades" in " ".join(said)
+    assert any(line.startswith("kracken backfill BTC/USD --exchange kraken --keep-trades --from ") for line in said)
+    assert not any(line.startswith("kracken backfill BTC/USD --exchange bitfinex") for line in said)
+    assert "kracken import takes files of bitfinex BTC/USD 1h; bitfinex is no enabled venue (exchanges.yaml)" in said
+
+
+def test_candles_as_of_a_moment_before_they_were_known_say_since_when_they_are(kracken: Kracken) -> None:
+    words = ("candles", "--exchange", "kraken", "--symbol", "BTC/USD", "--timeframe", "1h")
+    said = kracken(*words, "--as-of", "2022-06-01")
+    assert said.code == 1
+    assert (
+        "as of 2022-06-01 (commit 0) the lake knew nothing of kraken BTC/USD 1h; it does since 2023-01-02T12:00"
+        in said.sentence
+    )
+    elsewhere = kracken(*words, "--start", "2030-01-01").sentence
+    assert "holds no candles of kraken BTC/USD 1h there; it has them from 2023-01-02T00:00:00Z to" in elsewhere
 
 
 @pytest.mark.parametrize("command", ["coverage", "gaps"])
