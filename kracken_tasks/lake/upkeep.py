@@ -43,16 +43,18 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """Objects deleted: ``replaced`` by newer files, ``staged`` rows, ``unnamed`` by any commit, old ``checkpoints``."""
+    """Objects deleted: ``replaced`` by newer files, ``staged`` rows, ``unnamed`` by any commit, old ``checkpoints``; ``commits`` were
+    folded into segments of the log."""
 
     replaced: int = 0
     staged: int = 0
     unnamed: int = 0
     checkpoints: int = 0
+    commits: int = 0
 
     @property
     def objects(self) -> int:
-        return self.replaced + self.staged + self.unnamed + self.checkpoints
+        return self.replaced + self.staged + self.unnamed + self.checkpoints + self.commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def upkeep_rows(report: UpkeepReport) -> list[dict[str, str]]:
         "written by compaction": f"{report.rewritten_bytes / 1e6:.1f} MB",
         "deleted": f"{swept.replaced} replaced, {swept.staged} staged, {swept.unnamed} left by killed writers",
         "checkpoints thinned out": str(swept.checkpoints),
+        "commits folded": str(swept.commits),
         "took": f"{report.seconds:.1f} s",
     }
     return [{"what": what, "value": value} for what, value in cells.items()]
@@ -151,7 +154,7 @@ def sweep(
         store.delete(name)
     if upto > _swept(store):
         store.put_scratch(_SWEPT, json.dumps({"seq": upto}).encode())
-    return Swept(len(doomed), len(stale), len(unnamed), len(checkpoints))
+    return Swept(len(doomed), len(stale), len(unnamed), len(checkpoints), log.fold())
 
 
 def _names(state: State) -> set[str]:
