@@ -1,7 +1,7 @@
-"""``kracken ledger backup | restore | verify``: the ledger kept, made again, and held against itself.
+"""``kracken books | ledger backup | restore | verify``: the ledger held against the venue and against itself, kept, made again.
 
-In: the configured ledger and a file.  Out: one file of one moment; a database made from it; sentences about what is wrong.
-Never: a file written over, a ledger with entries written into.
+In: the configured ledger and venue, a file.  Out: differences with their causes; one file of one moment; a database made from it.
+Never: a file written over, a restore into a ledger that has entries.
 """
 
 from __future__ import annotations
@@ -32,6 +32,37 @@ def add_to(app: typer.Typer) -> None:
     ledger.command("restore")(restore)
     ledger.command("verify")(verify)
     app.add_typer(ledger, name="ledger")
+    app.command("books")(books)
+
+
+def books(
+    since: Annotated[
+        str | None,
+        typer.Option(help="Hold the venue's lines from this market time on. Default: the last check that agreed"),
+    ] = None,
+) -> None:
+    """Hold the venue's balances and its own ledger against the book; every difference with its cause. Exit code 1 if any is left.
+
+    kracken books --since 2024-06-01
+    """
+    from kracken_tasks.exchange.rates import Priority, calls_at
+    from kracken_tasks.ledger.books import check_books
+    from kracken_tasks.wiring.books import venue_books
+
+    settings = load_settings()
+    with calls_at(Priority.EXPORT):
+        report = check_books(
+            wiring.ledger(settings), venue_books(settings), at=wiring.market_now(settings), since=moment(since)
+        )
+    for asset in report.assets:
+        say(
+            f"{asset.asset}: venue {plain(asset.venue)}, ledger {plain(asset.ledger)}{'' if asset.agrees else f': {asset.told}'}"
+        )
+    for line in report.booked:
+        say(f"booked {line.kind} of {line.reference_id}: {plain(line.amount)} {line.asset}")
+    say(report.sentence, style=None if report.agrees else "red")
+    if not report.agrees:
+        raise typer.Exit(1)
 
 
 def backup(file: Annotated[Path, _FILE]) -> None:

@@ -53,7 +53,8 @@ def test_the_scheduler_makes_runs_of_what_was_applied(applied: None) -> None:
         while names != set(deployments.values()) and time.monotonic() < give_up:
             runs = [run for run in client.read_flow_runs() if run.auto_scheduled]
             names = {deployments[run.deployment_id] for run in runs if run.deployment_id}
-    assert names == {"ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports", "maintain_lake"}
+    nightly = {"retrain_lstm", "run_backtest", "nightly_exports", "check_day", "maintain_lake"}
+    assert names == {"ingest_ohlcv", "trading_tick", *nightly}
 
 
 def test_a_schedule_that_was_taken_out_or_changed_is_found_and_applying_mends_it(applied: None, tmp_path: Path) -> None:

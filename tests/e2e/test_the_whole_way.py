@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
+from flows.check_day import check_day
 from flows.ingest_ohlcv import ingest_ohlcv
 from flows.maintain_lake import maintain_lake
 from flows.nightly_exports import nightly_exports
@@ -30,6 +31,7 @@ SHOWN = {
     "run_backtest": {"backtest-btc-usd", "backtests"},
     "trading_tick": {"tick", "decisions"},
     "nightly_exports": {"tax-files", "journal"},
+    "check_day": {"books"},
     "maintain_lake": {"lake-upkeep", "lake-map"},
 }
 FILES = {"gains.csv", "open_lots.csv", "trades.csv", "koinly.csv", "journal.json", "journal.run.json"}
@@ -46,6 +48,7 @@ def lived(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
             (run_backtest, {"strategy": "sma_cross"}),
             (trading_tick, {"key": "first"}),
             (nightly_exports, {}),
+            (check_day, {}),
             (maintain_lake, {"verify": True}),
         ):
             asyncio.run(flow(**parameters))

@@ -209,3 +209,17 @@ def test_the_installed_command_ends_with_the_same_codes(home: Path) -> None:
     assert asked.returncode == 1
     assert asked.stderr.startswith("kracken: the lake holds no candles of kraken BTC/USD 1h")
     assert asked.stderr.count("\n") == 1
+
+
+def test_books_agree_after_a_tick_and_say_what_came_in_unbooked(kracken: Kracken, venue: RunningSandbox) -> None:
+    kracken("ingest")
+    kracken("tick", "--key", "mine")
+    agreed = kracken("books")
+    assert agreed.code == 0, agreed.out
+    assert "balanced: " in agreed.out
+    venue.control.deposit("USD", "12.5")
+    differing = kracken("books", "--since", "2020-01-01")
+    assert differing.code == 1
+    assert "deposit 12.5" in differing.out
+    kracken("tick", "--key", "next")
+    assert kracken("books").code == 0
