@@ -269,8 +269,8 @@ def _where_to_look(settings: Settings, *, running: bool) -> RenderableType:
     if running:
         table.add_row("Prefect UI", f"http://127.0.0.1:{settings.prefect.port}")
     for name, where in (
-        ("lake", f"{paths.lake}   (kracken candles, kracken sql)"),
-        ("ledger", f"{paths.ledger_file}   (kracken status)"),
+        ("lake", f"{settings.lake.url or paths.lake}   (kracken candles, kracken sql)"),
+        ("ledger", f"{'the database of ledger.url' if settings.ledger.url else paths.ledger_file}   (kracken status)"),
         ("models", str(paths.registry)),
         ("reports", str(paths.reports)),
         ("exports", str(paths.exports)),
