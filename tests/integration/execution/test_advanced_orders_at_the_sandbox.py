@@ -39,7 +39,7 @@ class Account:
         return AdvancedOrders(self.venue, self.ledger, wall=self.wall)
 
     def bought(self, amount: str = "1", **terms: str) -> Bracket:
-        return self.opened().bracket(BTC, amount, key="first", **({"stop_price": "95"} | terms))  # type: ignore[arg-type]  # all text
+        return self.opened().bracket(BTC, amount, key="first", **({"stop_price": "95"} | terms))
 
     def advance(self, seconds: float) -> None:
         self.control.advance(seconds)
@@ -131,10 +131,10 @@ def test_a_trailing_stop_follows_and_sells_at_the_venue_while_nobody_watches(
     with account(tmp_path, *steps("104.0", "112.0", "110.0", "107.0", "120.0")) as one:
         one.bought()
         one.advance(8)
-        exits = one.opened().trailing_stop(BTC, **wish)  # type: ignore[arg-type]  # numbers as people write them
+        exits = one.opened().trailing_stop(BTC, **wish)
         assert exits.problem == ""
         assert (exits.kind, exits.native, exits.covered) == (kind, True, True)
-        assert one.opened().trailing_stop(BTC, **wish).actions == ()  # type: ignore[arg-type]
+        assert one.opened().trailing_stop(BTC, **wish).actions == ()
         one.require_kept()
         one.advance(120)
         one.opened().watch()
