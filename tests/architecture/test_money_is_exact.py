@@ -23,6 +23,7 @@ ALLOWED = {
     "kracken_tasks/execution/costs.py": "a rate in the estimate of costs that sizing looks at; what is paid comes from fills",
     "kracken_tasks/execution/entries.py": _SIZING,
     "kracken_tasks/execution/exits.py": _RULE,
+    "kracken_tasks/execution/judging.py": _SIZING,
     "kracken_tasks/execution/marks.py": "mark to market: an estimate that limits look at, never booked as cash",
     "kracken_tasks/execution/orders.py": "a price is compared with a quote, which is float; the price sent is not made of it",
     "kracken_tasks/execution/paper_matching.py": "a level is compared with quotes, which are float",
