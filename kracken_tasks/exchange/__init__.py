@@ -9,7 +9,7 @@ a secret in a message; ccxt's own exceptions end here.
 - ``adapter``      ``CCXTAdapter``: venues for asyncio · ``manager`` ``UnifiedExchangeManager``: several as one
 - ``access``       what a caller may do at a venue · ``granted`` by the settings, or by what the caller brings
 - ``streams``      ``WebSocketManager``: quotes, trades, closed candles, books as they happen, polled where they do not stream
-- ``candle_pages`` candles as the frame that users are promised
+- ``candle_pages`` candles as the frame that users are promised · ``trade_pages`` trades from where they were asked
 - ``rates``        how fast a venue may be called: one budget for all processes, with room kept for exits
 - ``failures``     which error means what, apart for reading and for sending · ``venue_words`` the venue's own words for it
 - ``admission``    whether a venue would take an order: its market's status, minimums, steps

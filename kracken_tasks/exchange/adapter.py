@@ -31,6 +31,7 @@ from kracken_tasks.exchange.candle_pages import candle_frame
 from kracken_tasks.exchange.granted import Brought, brought, configured
 from kracken_tasks.exchange.rates import RateBudget
 from kracken_tasks.exchange.symbols import unified_symbol
+from kracken_tasks.exchange.trade_pages import trade_page
 
 __all__ = ["CCXTAdapter"]
 
@@ -138,9 +139,12 @@ class CCXTAdapter:
         return await self._run(exchange, lambda: candle_frame(market, wanted, width, since, limit, running=running))
 
     async def fetch_trades(self, exchange: str, symbol: str, since: datetime | None = None) -> pd.DataFrame:
-        """One page of public trades (``TRADE_COLUMNS``), oldest first."""
+        """One page of public trades (``TRADE_COLUMNS``), oldest first: from ``since`` on, or the newest.
+
+        Raises: BadData from a venue that does not reach back to ``since`` and gives its newest instead.
+        """
         market, wanted = self._at(exchange).market, unified_symbol(symbol)
-        return (await self._run(exchange, lambda: market.trades(wanted, None, since)))[0]
+        return await self._run(exchange, lambda: trade_page(market, wanted, since))
 
     # -- the account -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ ingest, streams and ticks share on a laptop and on pods with a bucket alike, and
 changes every second and may be lost.  All moments are market time, the clock that ticks decide by: no machine's own clock is compared
 with another's.
 
-A stream that ends on purpose takes its pulse away, and the rule that blocks entries with it.  One that dies leaves it, growing old.
+A stream that ends on purpose takes its pulse away, and the rule that blocks entries with it.  One that dies leaves it, growing old, and
+blocks entries; after a day of market time it counts as recorded no more.  Whoever records the venue sweeps up such pulses, and those of the
+dead whose symbols are all recorded again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from kracken_tasks.domain.clock import iso, parse_utc
@@ -27,6 +29,9 @@ __all__ = ["FeedBoard", "FeedPulse", "PulseStore"]
 
 _FOLDER: Final = "_feeds"
 _FORMAT: Final = 1
+_EXPIRES: Final = timedelta(days=1)
+_SURELY_DEAD: Final = timedelta(minutes=10)  # without a beat, which comes every second or so
+_SWEEP_EVERY: Final = timedelta(minutes=5)
 _PRICES: Final = (Channel.TICKER, Channel.TRADES, Channel.BOOK)
 
 
@@ -59,6 +64,10 @@ class FeedPulse:
         """Seconds of market time since the feed was known to be whole; infinite if it never was."""
         return float("inf") if self.confirmed_at is None else (now - self.confirmed_at).total_seconds()
 
+    def expired(self, now: datetime) -> bool:
+        """Whether its recorder has been silent for so long that nobody counts on it any more."""
+        return now - self.beat_at > _EXPIRES
+
     def sentence(self, now: datetime) -> str:
         """The pulse in words, for the record of a decision."""
         name = f"{self.channel.value} feed of {self.exchange} {self.symbol}"
@@ -75,15 +84,36 @@ class FeedBoard:
 
     def __init__(self, store: PulseStore) -> None:
         self._store = store
+        self._swept: dict[str, datetime] = {}  # by exchange, market time
 
     def beat(self, exchange: str, holder: str, statuses: Iterable[FeedStatus], *, now: datetime) -> None:
-        """Replace a recorder's pulse.  ``now``: market time."""
+        """Replace a recorder's pulse, and sweep up those of the dead now and then.  ``now``: market time."""
         told: dict[str, Any] = {
             "format": _FORMAT,
             "beat_at": iso(now),
             "feeds": [_row(status) for status in statuses if status.key.channel in _PRICES],
         }
         self._store.put_scratch(_name(exchange, holder), json.dumps(told, separators=(",", ":")).encode())
+        swept = self._swept.get(exchange)
+        if swept is None or abs(now - swept) >= _SWEEP_EVERY:
+            self._swept[exchange] = now
+            self.sweep(exchange, now=now)
+
+    def sweep(self, exchange: str, *, now: datetime) -> int:
+        """Take away pulses that have expired, and those of dead recorders all of whose symbols are recorded by others; how many."""
+        by_holder: dict[str, list[FeedPulse]] = {}
+        for pulse in self.pulses(exchange):
+            by_holder.setdefault(pulse.holder, []).append(pulse)
+        dead = {name for name, told in by_holder.items() if now - told[0].beat_at > _SURELY_DEAD}
+        recorded = {pulse.symbol for name, told in by_holder.items() if name not in dead for pulse in told}
+        gone = [
+            name
+            for name in dead
+            if by_holder[name][0].expired(now) or {pulse.symbol for pulse in by_holder[name]} <= recorded
+        ]
+        for name in gone:
+            self._store.delete(_name(exchange, name))
+        return len(gone)
 
     def retire(self, exchange: str, holder: str) -> None:
         """The recorder ends on purpose."""
@@ -108,10 +138,15 @@ class FeedBoard:
         return tuple(sorted(found, key=lambda pulse: (pulse.symbol, pulse.channel, pulse.holder)))
 
     def pulse(self, exchange: str, symbol: str, *, now: datetime) -> FeedPulse | None:
-        """The freshest pulse of a symbol's quotes, or of its trades where no quotes are recorded; None where nobody records it."""
-        theirs = [pulse for pulse in self.pulses(exchange) if pulse.symbol == symbol]
-        quotes = [pulse for pulse in theirs if pulse.channel is Channel.TICKER]
-        return min(quotes or theirs, key=lambda pulse: pulse.age(now), default=None)
+        """The freshest word on a symbol; None where nobody records it.
+
+        A recorder's word is that of its quotes, or of its trades where it records no quotes: a dead recorder of quotes does not hide a
+        living one of trades, and a recorder whose quotes have stopped is not excused by its trades.
+        """
+        theirs = [pulse for pulse in self.pulses(exchange) if pulse.symbol == symbol and not pulse.expired(now)]
+        of_quotes = {pulse.holder for pulse in theirs if pulse.channel is Channel.TICKER}
+        words = [pulse for pulse in theirs if pulse.channel is Channel.TICKER or pulse.holder not in of_quotes]
+        return min(words, key=lambda pulse: pulse.age(now), default=None)
 
 
 def _name(exchange: str, holder: str) -> str:

@@ -11,8 +11,9 @@ from contextlib import aclosing
 from typing import Any
 
 from kracken_tasks.exchange.streams import Batch, FeedKey, FeedStatus, Gap, WebSocketManager
+from tests.support.streams import ScriptedStreams
 
-__all__ = ["PATIENCE", "Ear"]
+__all__ = ["PATIENCE", "Ear", "first_trades"]
 
 # No wait may take longer; a machine with other work has to fit in.
 PATIENCE = 20.0
@@ -60,3 +61,10 @@ class Ear:
                 with_news = asyncio.create_task(self._changed.wait())
                 await asyncio.wait({with_news, self.task}, timeout=0.005, return_when=asyncio.FIRST_COMPLETED)
                 with_news.cancel()
+
+
+async def first_trades(ear: Ear, venue: ScriptedStreams, count: int = 3) -> None:
+    """A session that works, and so many trades of it heard."""
+    await ear.until(lambda: venue.subscriptions > 0)
+    venue.happen(count)
+    await ear.until(lambda: len(ear.items) >= count)

@@ -5,6 +5,7 @@ In: an exchange id, ccxt's options.  Out: items in order, each once, and what is
 - ``manager``      ``WebSocketManager``, what users and the recorder hold
 - ``words``        feeds, items, batches, gaps, status
 - ``pump``         one feed kept alive · ``pumps`` what the four channels add · ``tracks`` what was seen, what is missing
+- ``latecomers``   who joins a feed that others have begun
 - ``source``       the two halves of a venue as protocols · ``ccxt_source`` ccxt.pro · ``questions`` REST in a thread
 - ``kraken_frames`` refusals and checksums that ccxt leaves out · ``clock`` market time · ``backoff`` pauses
 

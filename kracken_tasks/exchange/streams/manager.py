@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -23,9 +22,11 @@ from typing import Any, Final, Self, cast
 
 from kracken_tasks.domain.clock import pause
 from kracken_tasks.domain.market import Timeframe
-from kracken_tasks.errors import BadData, KrackenError, Misconfigured
+from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.exchange.streams.backoff import Backoff
 from kracken_tasks.exchange.streams.clock import StreamClock
+from kracken_tasks.exchange.streams.latecomers import Latecomer
+from kracken_tasks.exchange.streams.listener import Listener
 from kracken_tasks.exchange.streams.pump import Pump, Surroundings
 from kracken_tasks.exchange.streams.pumps import Resume, pump_for
 from kracken_tasks.exchange.streams.source import StreamSource, VenueQuestions
@@ -47,7 +48,6 @@ __all__ = ["Halves", "WebSocketManager"]
 
 _log = logging.getLogger(__name__)
 
-_STATES: Final = (Channel.TICKER, Channel.BOOK)  # of which only the newest counts
 _MOST_WAITING: Final = 10_000
 _END_SECONDS: Final = 5.0
 _LOOK_AGAIN: Final = 0.05
@@ -59,43 +59,6 @@ Callback = Callable[[Any], Awaitable[None] | None]
 
 class _Closed(Exception):
     """The manager was closed while somebody listened."""
-
-
-class _Listener:
-    """What waits for one reader."""
-
-    def __init__(self, keys: Iterable[FeedKey], most_waiting: int) -> None:
-        self.keys = frozenset(keys)
-        self._most = most_waiting
-        self._waiting: deque[Batch | Gap] = deque()
-        self._wake = asyncio.Event()
-        self._error: BaseException | None = None
-
-    def post(self, told: Batch | Gap) -> None:
-        if self._error is not None:
-            return
-        if isinstance(told, Batch) and told.key.channel in _STATES and len(self._waiting) >= self._most // 10:
-            self._waiting = deque(
-                other for other in self._waiting if not (isinstance(other, Batch) and other.key == told.key)
-            )
-        if len(self._waiting) >= self._most:
-            self.fail(BadData(f"the listener is {self._most} messages behind", feeds=[str(key) for key in self.keys]))
-            return
-        self._waiting.append(told)
-        self._wake.set()
-
-    def fail(self, error: BaseException) -> None:
-        self._error = error
-        self._wake.set()
-
-    async def next(self) -> Batch | Gap:
-        """Raises: what ended a feed, after everything before it was read."""
-        while not self._waiting:
-            if self._error is not None:
-                raise self._error
-            self._wake.clear()
-            await self._wake.wait()
-        return self._waiting.popleft()
 
 
 class _Venue:
@@ -158,7 +121,7 @@ class WebSocketManager:
         self.exchanges = tuple(names or ("kraken",))
         self._halves = halves or _ccxt_halves(dict(options or {}), timeout_seconds, self._timing)
         self._venues: dict[str, _Venue] = {}
-        self._listeners: list[_Listener] = []
+        self._listeners: list[Listener] = []
         self._callbacks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -179,7 +142,8 @@ class WebSocketManager:
     def trades(
         self, symbol: str, exchange: str | None = None, *, since: Sequence[PublicTrade] = ()
     ) -> AsyncIterator[PublicTrade]:
-        """Every trade once; ``since``: the newest that are known already, everything after them is brought first."""
+        """Every trade once; ``since``: the newest that are known already, everything after them is brought first, also where others
+        listen to the feed already."""
         return cast(
             "AsyncIterator[PublicTrade]", self._items(self._key(exchange, symbol, Channel.TRADES), since or None)
         )
@@ -214,7 +178,7 @@ class WebSocketManager:
     def on_book(
         self, callback: Callback, symbol: str, depth: int = 10, exchange: str | None = None
     ) -> asyncio.Task[None]:
-        """Call back with every state of the book."""
+        """With every state of the book."""
         return self._calling(callback, self.book(symbol, depth, exchange))
 
     async def batches(
@@ -224,17 +188,26 @@ class WebSocketManager:
 
         Raises: Misconfigured for a symbol that a venue does not list; BadData if the reader falls too far behind.
         """
-        listener = _Listener(keys, self._most_waiting)
+        listener = Listener(keys, self._most_waiting)
         self._listeners.append(listener)
+        late: dict[FeedKey, Latecomer] = {}
         try:
             for key in sorted(listener.keys, key=str):
-                self._start(key, (resume or {}).get(key))
+                one = self._join(key, (resume or {}).get(key))
+                if one is not None:
+                    late[key] = one
+            for one in late.values():
+                async for missed in one.missed():
+                    yield missed
             while True:
                 try:
-                    told = await listener.next()
+                    told: Batch | Gap | None = await listener.next()
                 except _Closed:
                     return
-                yield told
+                if isinstance(told, Batch) and told.key in late:
+                    told = late[told.key].new_of(told)
+                if told is not None:
+                    yield told
         finally:
             self._listeners.remove(listener)
             await self._stop_unheard(listener.keys)
@@ -309,14 +282,20 @@ class WebSocketManager:
         task.add_done_callback(self._callbacks.discard)
         return task
 
-    def _start(self, key: FeedKey, resume: Resume | None) -> None:
+    def _join(self, key: FeedKey, resume: Resume | None) -> Latecomer | None:
+        """Start a feed, or join one that is running; then what the listener missed is brought to it alone."""
         venue = self._venue(key.exchange)
         if key in venue.pumps:
-            return
+            if resume is None:
+                return None
+            if isinstance(resume, datetime):
+                raise Misconfigured(f"{key} has been begun by another listener: it cannot begin again", key="resume")
+            return Latecomer(key, venue.around, resume, venue.pumps[key][0].newest)
         pump = pump_for(key, venue.around, self._post, resume)
         task = asyncio.create_task(pump.run(), name=str(key))
         venue.pumps[key] = (pump, task)
         task.add_done_callback(lambda done: self._ended(key, done))
+        return None
 
     def _venue(self, exchange: str) -> _Venue:
         if self._closed:

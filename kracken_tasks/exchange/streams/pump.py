@@ -22,7 +22,17 @@ from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.exchange.streams.backoff import Backoff
 from kracken_tasks.exchange.streams.clock import StreamClock
 from kracken_tasks.exchange.streams.source import StreamSource, StreamTrouble, VenueQuestions
-from kracken_tasks.exchange.streams.words import Batch, Candle, FeedKey, FeedSource, FeedStatus, Gap, Item, StreamTiming
+from kracken_tasks.exchange.streams.words import (
+    Batch,
+    Candle,
+    FeedKey,
+    FeedSource,
+    FeedStatus,
+    Gap,
+    Item,
+    PublicTrade,
+    StreamTiming,
+)
 
 __all__ = ["Post", "Pump", "Surroundings"]
 
@@ -94,6 +104,11 @@ class Pump(ABC):
     @abstractmethod
     async def catch_up(self) -> bool:
         """Ask over REST and hand on what is new; True if the stream should have brought some of it by now."""
+
+    @property
+    def newest(self) -> PublicTrade | None:
+        """The newest trade handed on; None for other channels, and before the first."""
+        return None
 
     def wait_at_most(self) -> float:
         """How long to wait for a message before looking whether something else is due."""

@@ -97,6 +97,10 @@ class _TradePump(Pump):
         self._began_at: datetime | None = None
         self._covered: datetime | None = None if self._track.last is None else self._track.last.ts + _MOMENT
 
+    @property
+    def newest(self) -> PublicTrade | None:
+        return self._track.last
+
     async def take(self, items: Sequence[Item], *, opening: bool) -> None:
         trades = cast("Sequence[PublicTrade]", items)
         fresh = self._track.fresh(trades)

@@ -1,6 +1,7 @@
 """Questions over REST for the streams, asked in a thread so that a slow answer holds up no stream.
 
-In: the public half of a venue.  Out: answers in the streams' words.  Never: two questions at once on one venue, a retry.
+In: the public half of a venue.  Out: answers in the streams' words.  Never: a retry, a quote that waits behind a listing: trades and
+candles have a thread of their own, and trades, which may be many pages, give way to every other call of the venue.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kracken_tasks.domain.clock import monotonic_seconds
 from kracken_tasks.domain.market import OrderBook, Quote, Timeframe
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.exchange.market_data import MarketData
+from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.exchange.streams.clock import StreamClock
 from kracken_tasks.exchange.streams.words import Book, Candle, PublicTrade, Ticker
 
@@ -53,8 +55,8 @@ class ThreadedQuestions:
         self._asked_for: dict[str, None] = {}
         self._quotes: tuple[float, Mapping[str, Quote], datetime] | None = None
         self._asking = asyncio.Lock()
-        # One thread: the client below answers one question at a time anyway.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{venue.exchange} questions")
+        self._listings = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{venue.exchange} listings")
 
     async def now(self) -> datetime:
         return await self._in_thread(self._venue.now)
@@ -75,11 +77,15 @@ class ThreadedQuestions:
     async def trades(
         self, symbol: str, cursor: str | None, since: datetime | None
     ) -> tuple[Sequence[PublicTrade], str]:
-        frame, following = await self._in_thread(lambda: self._venue.trades(symbol, cursor, since))
+        def asked() -> tuple[pd.DataFrame, str]:
+            with calls_at(Priority.EXPORT):
+                return self._venue.trades(symbol, cursor, since)
+
+        frame, following = await self._in_thread(asked, self._listings)
         return trades_of(frame), following
 
     async def candles(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> Sequence[Candle]:
-        frame = await self._in_thread(lambda: self._venue.ohlc(symbol, timeframe, since))
+        frame = await self._in_thread(lambda: self._venue.ohlc(symbol, timeframe, since), self._listings)
         counts = [None if pd.isna(count) else int(count) for count in frame["trades"]]
         numbers = frame[["open", "high", "low", "close", "volume", "vwap"]].to_numpy(np.float64).tolist()
         stamps = [stamp.to_pydatetime() for stamp in frame["ts"]]
@@ -95,10 +101,11 @@ class ThreadedQuestions:
 
     async def close(self) -> None:
         """A question on its way is left behind; it ends by its own time-out."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._listings):
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, question: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, question)
+    async def _in_thread(self, question: Callable[[], _T], pool: ThreadPoolExecutor | None = None) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, question)
 
 
 def trades_of(frame: pd.DataFrame) -> list[PublicTrade]:

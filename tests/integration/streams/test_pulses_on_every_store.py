@@ -79,3 +79,42 @@ def test_something_else_under_the_name_of_a_pulse_is_refused_and_not_taken_for_h
     store.put_scratch("_feeds/kraken/odd.json", b'{"format": 2}')
     with pytest.raises(BadData, match="no pulse"):
         FeedBoard(store).pulses("kraken")
+
+
+TRADES = FeedKey("kraken", "BTC/USD", Channel.TRADES)
+
+
+def test_a_dead_recorder_of_quotes_does_not_hide_a_living_one_of_trades(store: Store) -> None:
+    board = FeedBoard(store)
+    board.beat("kraken", "dead", [STATUS], now=NOON)
+    board.beat("kraken", "alive", [replace(later(60), key=TRADES)], now=NOON + timedelta(seconds=60))
+    pulse = board.pulse("kraken", "BTC/USD", now=NOON + timedelta(seconds=61))
+    assert pulse is not None
+    assert (pulse.holder, pulse.channel) == ("alive", Channel.TRADES)
+
+
+def test_a_dead_pulse_blocks_until_others_record_its_symbols_or_a_day_has_gone(store: Store) -> None:
+    board = FeedBoard(store)
+    ether = replace(STATUS, key=FeedKey("kraken", "ETH/USD", Channel.TICKER))
+    board.beat("kraken", "dead", [STATUS, ether], now=NOON)
+    hour = NOON + timedelta(hours=1)
+    board.beat("kraken", "half", [replace(STATUS, confirmed_at=hour)], now=hour)
+    assert board.sweep("kraken", now=hour) == 0, "nobody else records ether"
+    pulse = board.pulse("kraken", "ETH/USD", now=hour)
+    assert pulse is not None
+    assert pulse.age(hour) == 3600
+    board.beat("kraken", "whole", [replace(STATUS, confirmed_at=hour), replace(ether, confirmed_at=hour)], now=hour)
+    assert board.sweep("kraken", now=hour) == 1
+    assert {pulse.holder for pulse in board.pulses("kraken")} == {"half", "whole"}
+    tomorrow = hour + timedelta(days=1, seconds=1)
+    assert board.pulse("kraken", "ETH/USD", now=tomorrow) is None
+    assert board.sweep("kraken", now=tomorrow) == 2
+    assert board.pulses("kraken") == ()
+
+
+def test_a_living_recorder_sweeps_up_after_the_dead_by_itself(store: Store) -> None:
+    board = FeedBoard(store)
+    board.beat("kraken", "dead", [STATUS], now=NOON)
+    for minutes in (1, 9, 20):
+        board.beat("kraken", "alive", [later(60 * minutes)], now=NOON + timedelta(minutes=minutes))
+    assert {pulse.holder for pulse in board.pulses("kraken")} == {"alive"}

@@ -8,10 +8,10 @@ from pathlib import Path
 from kracken_tasks.exchange import WebSocketManager
 from kracken_tasks.exchange.streams import Channel, FeedKey, StreamTiming
 from kracken_tasks.exchange.venue import CcxtVenue
-from kracken_tasks.wiring.feeds import feed_age
 from kracken_tasks.feeds import FeedBoard, Recorder, RecorderRules
 from kracken_tasks.lake import Lake, LocalStore
 from kracken_tasks.settings import load_settings
+from kracken_tasks.wiring.feeds import feed_age
 from tests.support.candle_frames import accepting
 from tests.support.sandbox import running_sandbox, sandbox_config
 
