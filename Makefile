@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run lint types imports format browser-test bench bench-decision clean
+.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run simulated-day lint types imports format browser-test bench bench-decision clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -38,6 +38,9 @@ backfill-kill-test: $(STAMP)  ## a month's backfill killed ten times by kill -9,
 
 fault-run: $(STAMP)  ## ingest and streams through ten minutes of seeded faults; the lake is then held against the venue (ARGS="--minutes 2")
 	$(BIN)/python -m tests.e2e.fault_run $(ARGS)
+
+simulated-day: $(STAMP)  ## a day's schedules by market time, in bad weather, held against the venue to the last digit (ARGS="--hours 2")
+	$(BIN)/python -m tests.e2e.simulated_day $(ARGS)
 
 lint: $(STAMP)     ## style
 	$(BIN)/ruff check .
