@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.errors import Misconfigured
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Ledger, Source
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Source
+
+if TYPE_CHECKING:
+    from kracken_tasks.ledger import Ledger
 
 __all__ = [
     "LONGEST",

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import amount_of, plain, price_of, ticks_at_or_below
 from kracken_tasks.domain.trading import CashMovement, IntentKey, OrderKind, OrderRequest, Purpose, Side, VenueOrder
 from kracken_tasks.errors import BadData, KrackenError
-from kracken_tasks.ledger import Ledger
 from kracken_tasks.live.arming import FirstOrders, arming_of, why_not_armed
 from kracken_tasks.risk import arithmetic
 from kracken_tasks.risk.limits import RiskLimits
+
+if TYPE_CHECKING:
+    from kracken_tasks.ledger import Ledger
 
 __all__ = [
     "AgentRehearsals",

@@ -6,7 +6,6 @@ venue, its keys, the account, the home or the ledger: a mistake there is refused
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,15 @@ from pydantic import ValidationError
 
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings.model import Settings
-from kracken_tasks.settings.sources import FILES, explained, merge, merge_environment, problem_sentence, read_yaml
+from kracken_tasks.settings.sources import (
+    FILES,
+    environment,
+    explained,
+    merge,
+    merge_environment,
+    problem_sentence,
+    read_yaml,
+)
 
 __all__ = ["EmergencySettings", "load_emergency_settings"]
 
@@ -47,7 +54,7 @@ def load_emergency_settings(
 
     Raises: Misconfigured for a mistake in the profile, home, venue, keys, account, ledger or base currency.
     """
-    env = os.environ if env is None else env
+    env = environment() if env is None else env
     folder = config_dir or Path(env.get("KRACKEN_CONFIG_DIR", "config"))
     origins: dict[tuple[str, ...], str] = {}
     merged: dict[str, Any] = {}

@@ -33,6 +33,7 @@ STARTS_A_CLOCK = {
     "kracken_tasks/local_stack/": "processes live on wall time",
     "kracken_tasks/execution/advanced/orders.py": "the lease of whoever asks for an order by hand",
     "kracken_tasks/sandbox/clock.py": "the local exchange may follow the wall",
+    "kracken_tasks/wiring/live.py": "how far the venue's clock is off",
     "kracken_tasks/wiring/paper.py": "leases of the toolkit's paper account",
     "kracken_tasks/wiring/trading.py": "leases and deadlines of a tick",
     "kracken_tasks/lake/tasks.py": "staged rows age by the storage's own stamps",
