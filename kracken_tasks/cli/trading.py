@@ -50,7 +50,8 @@ def tick(
 
     settings = load_settings()
     deps = wiring.tick_deps(settings, timeframe)
-    report = run_tick(deps, TickSlot("command", deps.broker.now(), key or iso(WallClock().now())))
+    with wiring.dead_man(settings).around():
+        report = run_tick(deps, TickSlot("command", deps.broker.now(), key or iso(WallClock().now())))
     console.print(Markdown(report.to_markdown()))
 
 

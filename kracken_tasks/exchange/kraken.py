@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from kracken_tasks.domain.clock import to_ms, to_ns
+from kracken_tasks.domain.clock import parse_utc, to_ms, to_ns
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
@@ -266,6 +266,18 @@ class KrakenDialect:
         except TradeRefused as error:
             if not _STRANGER.search(str(error.fields.get("venue_text"))):
                 raise  # gone already is what was wanted
+
+    def cancel_all_after(self, seconds: int) -> datetime | None:
+        asked = {"timeout": seconds}
+        told = self._client.send_result("privatePostCancelAllOrdersAfter", asked, doing="set the dead-man switch")
+        moment = str(told.get("triggerTime") or "0") if isinstance(told, dict) else ""
+        try:
+            return None if moment == "0" else parse_utc(moment)
+        except ValueError:
+            raise StateUnknown(
+                f"{self._client.exchange} does not say when it will cancel every order: {moment!r}",
+                venue=self._client.exchange,
+            ) from None
 
     def amend(
         self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None

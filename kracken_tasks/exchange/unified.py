@@ -269,6 +269,9 @@ class UnifiedDialect:
             )  # fmt: skip
         return order.symbol if order.status.resting else None
 
+    def cancel_all_after(self, seconds: int) -> datetime | None:
+        raise Misconfigured(f"{self._client.exchange} has no dead-man switch here", key="trading.dead_man_seconds")
+
     def amend(
         self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
     ) -> None:

@@ -239,6 +239,13 @@ class CcxtVenue:
         """
         self._dialect.cancel(order_id)
 
+    def cancel_all_after(self, seconds: int) -> datetime | None:
+        """Have the venue cancel every order of the account, stops too, in ``seconds``; 0 calls it off.  Returns when, None: it is off.
+
+        Raises: RetryLater, StateUnknown (nobody knows whether it is set), Misconfigured where the venue has none.
+        """
+        return self._dialect.cancel_all_after(seconds)
+
     def amend(
         self,
         order_id: str,

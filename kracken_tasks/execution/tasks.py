@@ -28,7 +28,8 @@ def tick_run_name() -> str:
 def execute_tick(timeframe: Timeframe | None, key: str | None, slot: datetime | None) -> str:
     """Run the tick and show what it did; its result in a word."""
     settings = load_settings()
-    report = run_tick(wiring.tick_deps(settings, timeframe), _slot(settings, key, slot))
+    with wiring.dead_man(settings).around():
+        report = run_tick(wiring.tick_deps(settings, timeframe), _slot(settings, key, slot))
     get_run_logger().info("%s: %s", report.tick_id, report.result)
     if report.done:
         _show(report)

@@ -84,9 +84,21 @@ def run_up(plan: UpPlan, screen: Screen) -> None:
         except Stopped:
             pass
         finally:
-            with screen.step("Stop"):
+            with screen.step("Stop") as step:
+                step.note = _stand_down(settings)
                 stack.stop()
             screen.close_with(Group(*_story(settings), _where_to_look(settings, running=False)))
+
+
+def _stand_down(settings: Settings) -> str:
+    """Call the dead-man switch off: a stack that was stopped on purpose is not dead."""
+    if not settings.trading.dead_man_seconds:
+        return ""
+    try:
+        wiring.dead_man(settings).stand_down()
+    except KrackenError as error:
+        return f"the dead-man switch may still be armed: {error}"
+    return "dead-man switch off"
 
 
 def _run(stack: Stack, plan: UpPlan, screen: Screen, stopping: threading.Event) -> None:
@@ -220,7 +232,8 @@ def _tick_when_the_lease_is_free(settings: Settings, step: Step, stopping: threa
     width = Timeframe.M1 if settings.profile is Profile.SANDBOX else settings.trading.timeframe
     deps = replace(wiring.tick_deps(settings, width), wait_for_bar=lambda keys, bar: None)
     while True:
-        report = run_tick(deps, TickSlot("resume", deps.broker.now()))
+        with wiring.dead_man(settings).around():
+            report = run_tick(deps, TickSlot("resume", deps.broker.now()))
         if not report.result.startswith("skipped"):
             return report
         step.note = "waiting for a dead tick's lease to run off"

@@ -49,6 +49,15 @@ class TradingSettings(Group):
     kill_switch: bool = Field(
         False, description="Whether nothing is entered for now; the file of `kracken kill-switch on` does the same."
     )
+    dead_man_seconds: int = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="The venue cancels every order if no tick comes for this long; longer than the time between ticks. 0: off.",
+    )
+    dead_man_cancels_stops: bool = Field(
+        False, description="Whether it is armed while stops rest, too: it would cancel them and leave positions bare."
+    )
     risk_timezone: Zone = Field("UTC", description="Zone in which the day of the daily loss begins.")
 
 

@@ -26,13 +26,14 @@ from kracken_tasks.wiring.venues import broker, enabled, venue
 
 if TYPE_CHECKING:
     from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.dead_man import DeadManSwitch
     from kracken_tasks.execution.desk import ExecutionConfig
     from kracken_tasks.execution.entries import Elsewhere
     from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.ledger import Ledger
 
-__all__ = ["FlattenTools", "flatten_tools", "kill_switch", "tick_deps"]
+__all__ = ["FlattenTools", "dead_man", "flatten_tools", "kill_switch", "tick_deps"]
 
 
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
@@ -88,6 +89,20 @@ def kill_switch(settings: Settings) -> KillSwitch:
     from kracken_tasks.execution.kill_switch import KillSwitch
 
     return KillSwitch(settings.paths.kill_switch, always=settings.trading.kill_switch)
+
+
+def dead_man(settings: Settings) -> DeadManSwitch:
+    """The venue's dead-man switch, off unless the settings say otherwise; a paper account has nobody to cancel for it, and none."""
+    from kracken_tasks.execution.dead_man import DeadManSwitch
+
+    return DeadManSwitch(
+        broker(settings),
+        ledger(settings),
+        clock.WallClock(),
+        seconds=0 if settings.profile is Profile.PAPER else settings.trading.dead_man_seconds,
+        cancels_stops=settings.trading.dead_man_cancels_stops,
+        holder=_holder(),
+    )
 
 
 def _second_source(settings: Settings) -> Callable[[Sequence[str]], Mapping[str, Elsewhere]]:
