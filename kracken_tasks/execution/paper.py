@@ -1,10 +1,11 @@
 """The paper broker: an exchange account of our own on somebody else's prices.
 
 In: a clock (market time), instruments, a source of quotes, optionally simulated books; orders.  Out: what a venue would answer.
-Never: sleeping, randomness, answers that are not yet on the disk.
+Never: randomness, answers that are not yet on the disk, the same depth of one snapshot twice.
 
 Resting orders are worked through whenever the account is looked at (``advance``): the same looks at the same quotes give the same
-fills and the same ids.  Latency is arithmetic: an order arrives, fills and meets its deadline ``latency`` after it was sent.
+fills and the same ids.  An order arrives, fills and meets its deadline ``latency`` after it was sent; what it meets is the market of then
+where somebody lets that time pass (``wait``), else that of its sending.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from pathlib import Path
 
 from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import MONEY
-from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
 from kracken_tasks.errors import TradeRefused
-from kracken_tasks.execution.paper_desk import accepted, closing_order, require_steps
+from kracken_tasks.execution.paper_desk import accepted, closing_order, opened_order, require_steps
 from kracken_tasks.execution.paper_fees import VOLUME_WINDOW
 from kracken_tasks.execution.paper_matching import (
     Execution,
     FillRules,
     PaperBook,
     PaperOrder,
+    TakenLiquidity,
     executions,
     fee_of,
     hold_of,
@@ -46,7 +48,8 @@ class PaperBroker:
     """Satisfies ``Broker``.  ``deposit`` is booked once, when the account is first opened; one instance per process.
 
     ``trades(symbol, after, until)`` tells the public trades of a span, oldest first.  With it resting limits are filled by trades alone,
-    behind the queue that ``book`` showed; without it they fill whole as soon as the quote reaches them.
+    behind the queue that ``book`` showed; without it they fill whole as soon as the quote reaches them.  ``wait`` lets a span of market
+    time pass: with it an order meets the quote and the book that hold once its latency is over; without it those of its sending.
     """
 
     supports_conditional_close = True
@@ -64,12 +67,14 @@ class PaperBroker:
         book: BookSource | None = None,
         trades: TradeSource | None = None,
         work_every: timedelta = timedelta(seconds=1),
+        wait: Callable[[timedelta], None] | None = None,
     ) -> None:
         self.exchange = exchange
         self._clock, self._instruments, self._source = clock, instruments, quotes
         self._book, self._trades = book, trades
         self._rules = rules or FillRules()
         self._work_every, self._worked_at = work_every, None
+        self._wait, self._taken = wait, TakenLiquidity()
         self._store = PaperStore(path)
         self._open_account(deposit)
 
@@ -130,10 +135,11 @@ class PaperBroker:
 
     def submit(self, request: OrderRequest) -> str:
         """See ``Broker.submit``; what the paper venue refuses, it refuses with Kraken's words."""
-        now = self.now()
-        instrument = accepted(request, self.instruments(), now + self._rules.latency)
+        instrument = accepted(request, self.instruments(), self.now() + self._rules.latency)
+        arrival = self._arrival()
+        if request.deadline is not None and arrival > request.deadline:
+            raise TradeRefused("EService:Deadline elapsed", symbol=request.symbol, deadline=request.deadline)
         quote = self._source((request.symbol,))[request.symbol]
-        arrival = now + self._rules.latency
         with self._store.transaction():
             order = self._new_order(request, arrival)
             self._require_free(order, quote, instrument, self._held())
@@ -146,6 +152,14 @@ class PaperBroker:
             elif order.view.status.resting:
                 self._store.put_order(self._queued(order))
         return order.view.order_id
+
+    def _arrival(self) -> datetime:
+        """Let the latency pass and say when the order arrives: what fills it is the market of then."""
+        arrival = self.now() + self._rules.latency
+        if self._wait is None:
+            return arrival
+        self._wait(self._rules.latency)
+        return max(arrival, self.now())
 
     def cancel(self, order_id: str) -> None:
         self._look()
@@ -302,22 +316,7 @@ class PaperBroker:
                 "EGeneral:Invalid arguments:cl_ord_id is in use by an open order",
                 client_order_id=request.client_order_id,
             )
-        view = VenueOrder(
-            order_id=f"PO{self._store.next_number('order'):06d}",
-            client_order_id=request.client_order_id,
-            parent_id=None,
-            symbol=request.symbol,
-            side=request.side,
-            kind=request.kind,
-            status=OrderStatus.OPEN,
-            amount=request.amount,
-            filled=Decimal(0),
-            average_price=None,
-            limit_price=request.limit_price,
-            trigger_price=request.trigger_price,
-            opened_at=at,
-        )
-        return PaperOrder(view, request.time_in_force, request.close)
+        return opened_order(request, f"PO{self._store.next_number('order'):06d}", at)
 
     def _held(self, leaving_out: str | None = None) -> dict[str, Decimal]:
         held: dict[str, Decimal] = {}
@@ -345,9 +344,12 @@ class PaperBroker:
     def _fill(
         self, order: PaperOrder, quote: Quote, instrument: Instrument, at: datetime, *, resting: bool
     ) -> PaperOrder:
-        book = self._book(order.view.symbol) if self._book is not None else None
-        filled = Decimal(0)
-        for execution in executions(order, quote, book, instrument, self._rules, resting=resting):
+        symbol, filled = order.view.symbol, Decimal(0)
+        book = self._book(symbol) if self._book is not None else None
+        taken = self._taken.of(symbol, book)
+        found = executions(order, quote, book, instrument, self._rules, resting=resting, taken=taken)
+        self._taken.take(symbol, book, order.view.side, found)
+        for execution in found:
             order = order.after(execution, at)
             filled += execution.amount
             self._book_fill(order, execution, instrument, at)

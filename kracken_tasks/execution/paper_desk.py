@@ -15,7 +15,7 @@ from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderReque
 from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.paper_matching import PaperOrder
 
-__all__ = ["accepted", "closing_order", "require_steps"]
+__all__ = ["accepted", "closing_order", "opened_order", "require_steps"]
 
 _NO_TRAILING = frozenset({OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT})
 
@@ -40,6 +40,26 @@ def accepted(request: OrderRequest, instruments: Mapping[str, Instrument], arriv
     if price is not None and price * request.amount < instrument.min_cost:
         raise TradeRefused("EOrder:Cost minimum not met", symbol=request.symbol, minimum=instrument.min_cost)
     return instrument
+
+
+def opened_order(request: OrderRequest, order_id: str, at: datetime) -> PaperOrder:
+    """The order a request becomes when it arrives at ``at``."""
+    view = VenueOrder(
+        order_id=order_id,
+        client_order_id=request.client_order_id,
+        parent_id=None,
+        symbol=request.symbol,
+        side=request.side,
+        kind=request.kind,
+        status=OrderStatus.OPEN,
+        amount=request.amount,
+        filled=Decimal(0),
+        average_price=None,
+        limit_price=request.limit_price,
+        trigger_price=request.trigger_price,
+        opened_at=at,
+    )
+    return PaperOrder(view, request.time_in_force, request.close)
 
 
 def closing_order(

@@ -8,9 +8,11 @@ down.  A limit is never exceeded.  Stops are triggered by the last trade, as Kra
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
+from types import MappingProxyType
 
 from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.money import MONEY, floor_to_step, price_of, ticks_at_or_above, ticks_at_or_below
@@ -28,6 +30,7 @@ __all__ = [
     "FillRules",
     "PaperBook",
     "PaperOrder",
+    "TakenLiquidity",
     "executions",
     "fee_of",
     "hold_of",
@@ -38,6 +41,7 @@ __all__ = [
 _STOPS = frozenset({OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT})
 _TARGETS = frozenset({OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT})
 _FEE_PLACES = Decimal(1).scaleb(-8)
+_NOTHING_TAKEN: Mapping[tuple[Side, Decimal], Decimal] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +74,14 @@ class FillRules:
 
 @dataclass(frozen=True, slots=True)
 class PaperBook:
-    """Simulated depth, best level first: (price, amount) pairs.  With a book, depth takes slippage's place."""
+    """Simulated depth, best level first: (price, amount) pairs.  With a book, depth takes slippage's place.
+
+    Two books with the same levels are one snapshot, unless the source counts its snapshots in ``epoch``.
+    """
 
     bids: tuple[tuple[Decimal, Decimal], ...]
     asks: tuple[tuple[Decimal, Decimal], ...]
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +154,41 @@ def is_triggered(order: PaperOrder, quote: Quote) -> bool:
     return quote.last <= level if downwards else quote.last >= level
 
 
+class TakenLiquidity:
+    """What the account's own takers took out of each book they met: a snapshot gives its depth once, a new one is whole again."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, tuple[PaperBook, dict[tuple[Side, Decimal], Decimal]]] = {}
+
+    def of(self, symbol: str, book: PaperBook | None) -> Mapping[tuple[Side, Decimal], Decimal]:
+        """By the taker's side and the price, in base; empty for a book not met before."""
+        met = self._books.get(symbol)
+        return met[1] if met is not None and met[0] == book else {}
+
+    def take(self, symbol: str, book: PaperBook | None, side: Side, taken: Iterable[Execution]) -> None:
+        if book is None:
+            return
+        gone = dict(self.of(symbol, book))
+        for one in taken:
+            if one.liquidity == "taker":
+                gone[side, one.price] = gone.get((side, one.price), Decimal(0)) + one.amount
+        self._books[symbol] = (book, gone)
+
+
 def executions(
-    order: PaperOrder, quote: Quote, book: PaperBook | None, instrument: Instrument, rules: FillRules, *, resting: bool
+    order: PaperOrder,
+    quote: Quote,
+    book: PaperBook | None,
+    instrument: Instrument,
+    rules: FillRules,
+    *,
+    resting: bool,
+    taken: Mapping[tuple[Side, Decimal], Decimal] = _NOTHING_TAKEN,
 ) -> list[Execution]:
-    """What fills now, in order.  ``resting``: the order waited in the book, so a limit fills at its own price as maker."""
+    """What fills now, in order.  ``resting``: the order waited in the book, so a limit fills at its own price as maker.
+
+    ``taken``: what the account had from this very book before, by the taker's side and the price.
+    """
     side, limit, wanted = order.view.side, order.limit, order.view.remaining
     best = touch_price(side, quote, instrument, 0.0)
     if limit is not None and _beyond(side, best, limit):
@@ -160,7 +199,10 @@ def executions(
         price = touch_price(side, quote, instrument, rules.slippage_bps)
         return [Execution(limit if limit is not None and _beyond(side, price, limit) else price, wanted, "taker")]
     levels = book.asks if side is Side.BUY else book.bids
-    ours = [(price, floor_to_step(amount * rules.depth_share, instrument.lot_step)) for price, amount in levels]
+    ours = [
+        (price, floor_to_step(amount * rules.depth_share, instrument.lot_step) - taken.get((side, price), Decimal(0)))
+        for price, amount in levels
+    ]
     return _walk(ours, side, limit, wanted)
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kracken_tasks.domain.clock import sleep
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.settings import ExchangeSettings, PaperSettings, Profile, Settings
 
@@ -255,7 +256,7 @@ def _paper_broker(
     path.parent.mkdir(parents=True, exist_ok=True)
     return PaperBroker(
         exchange=exchange, clock=market.now, instruments=_instruments(market, fees, symbols), quotes=market.quotes,
-        deposit=dict([deposit]), path=path, rules=rules,
+        deposit=dict([deposit]), path=path, rules=rules, wait=lambda span: sleep(span.total_seconds()),
         book=_book_source(market) if sees[0] else None, trades=_trade_source(market) if sees[1] else None,
     )  # fmt: skip
 

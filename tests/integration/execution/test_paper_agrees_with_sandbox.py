@@ -77,7 +77,7 @@ def seen_by_paper(market: ScriptedMarket, account: CcxtVenue, purse: str, share:
         bids, asks = (
             tuple((D(price).scaleb(-1), D(lots).scaleb(-8)) for price, lots in side) for side in (told.bids, told.asks)
         )
-        return PaperBook(bids, asks)
+        return PaperBook(bids, asks, told.epoch)
 
     def trades(symbol: str, after: datetime, until: datetime) -> Iterable[PaperTrade]:
         found = market.trades(symbol, to_ns(after) + 1, to_ns(until) + 1)
@@ -143,6 +143,35 @@ def test_stop_sells_down_the_same_book() -> None:
         pair.advance(59.5)  # the paper account sets a stop off when it is looked at
         fills = pair.require_alike(stops)
         assert [(fill.price, fill.amount) for fill in fills] == [(D("89.8"), D("0.5")), (D("89.9"), D("1.5"))]
+
+
+def test_a_second_taker_finds_what_the_first_left() -> None:
+    with both(through()) as pair:
+        pair.advance(1)
+        first = pair.require_alike(pair.submit(1, amount=D("2")))
+        second = pair.require_alike(pair.submit(2, amount=D("2")))
+        assert [(fill.price, fill.amount) for fill in first + second] == [
+            (D("100.1"), D("1.5")),
+            (D("100.2"), D("0.5")),
+            (D("100.2"), D("1")),
+            (D("100.3"), D("1")),
+        ]
+
+
+def test_a_new_snapshot_is_whole_again_for_both() -> None:
+    with both(through((30.0, "100.0", "1"))) as pair:
+        pair.advance(1)
+        pair.require_alike(pair.submit(1, amount=D("1.5")))
+        pair.advance(60)
+        assert [fill.price for fill in pair.require_alike(pair.submit(2, amount=D("1.5")))] == [D("100.1")]
+
+
+def test_what_one_side_took_is_still_there_for_the_other() -> None:
+    with both(through()) as pair:
+        pair.advance(1)
+        pair.require_alike(pair.submit(1, amount=D("3")))
+        sold = pair.require_alike(pair.submit(2, side=Side.SELL, amount=D("2"), limit_price=D("99")))
+        assert [fill.price for fill in sold] == [D("99.8"), D("99.9")]  # sorted by price
 
 
 def test_traded_volume_leads_both_to_the_next_tier() -> None:
