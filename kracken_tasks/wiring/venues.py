@@ -85,7 +85,9 @@ def venue(settings: Settings, exchange: str | None = None, *, private: bool = Fa
     if listed is None or not listed.enabled:
         raise not_enabled(settings, name)
     if settings.profile is Profile.SANDBOX:
-        return _local_venue(name, f"http://127.0.0.1:{settings.sandbox.port}", listed, rate_budget(settings))
+        return _local_venue(
+            name, f"http://127.0.0.1:{settings.sandbox.port}", listed, rate_budget(settings), _traded(settings, listed)
+        )
     if private:
         keyed = keyed_venue(settings, name) if settings.profile is Profile.LIVE else None
         if keyed is None:
@@ -95,12 +97,14 @@ def venue(settings: Settings, exchange: str | None = None, *, private: bool = Fa
             )  # fmt: skip
         return keyed
     if listed.base_url is not None:
-        return _local_venue(name, listed.base_url, listed, rate_budget(settings))
-    return _real_venue(name, listed, rate_budget(settings))
+        return _local_venue(name, listed.base_url, listed, rate_budget(settings), _traded(settings, listed))
+    return _real_venue(name, listed, rate_budget(settings), _traded(settings, listed))
 
 
 @cache
-def _local_venue(name: str, base_url: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue:
+def _local_venue(
+    name: str, base_url: str, listed: ExchangeSettings, budget: RateBudget, symbols: tuple[str, ...]
+) -> CcxtVenue:
     from kracken_tasks.exchange.venue import CcxtVenue
     from kracken_tasks.sandbox.client_config import VENUE_OPTIONS
 
@@ -110,14 +114,22 @@ def _local_venue(name: str, base_url: str, listed: ExchangeSettings, budget: Rat
     options = {**VENUE_OPTIONS[name](base_url), **_pace(listed)}
     # Its clock is asked every time: it may stand still or be moved by hand, and what a demo writes down must not depend on how fast it ran.
     return CcxtVenue(
-        name, options, timeout_seconds=listed.timeout_seconds, clock_keeps_seconds=0, budget=budget, tier=listed.tier
+        name,
+        options,
+        timeout_seconds=listed.timeout_seconds,
+        clock_keeps_seconds=0,
+        budget=budget,
+        tier=listed.tier,
+        symbols=symbols,
     )
 
 
 def keyed_venue(settings: Settings, exchange: str | None = None) -> CcxtVenue | None:
     """A venue with the account's key; None without a key.  Only the live profile ever sends through it, behind the gate of ``broker``."""
     name = exchange or settings.exchange
-    return _keyed_venue(name, settings.exchanges[name], rate_budget(settings))
+    return _keyed_venue(
+        name, settings.exchanges[name], rate_budget(settings), _traded(settings, settings.exchanges[name])
+    )
 
 
 def stream_options(settings: Settings, name: str) -> dict[str, Any]:
@@ -130,17 +142,22 @@ def stream_options(settings: Settings, name: str) -> dict[str, Any]:
 
 
 @cache
-def _real_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue:
+def _real_venue(name: str, listed: ExchangeSettings, budget: RateBudget, symbols: tuple[str, ...]) -> CcxtVenue:
     from kracken_tasks.exchange.venue import CcxtVenue
 
     # Without the key: what is only read needs none, and what has none can send nothing.
     return CcxtVenue(
-        name, _pace(listed), timeout_seconds=listed.timeout_seconds, budget=budget, tier=listed.tier or _slowest(name)
+        name,
+        _pace(listed),
+        timeout_seconds=listed.timeout_seconds,
+        budget=budget,
+        tier=listed.tier or _slowest(name),
+        symbols=symbols,
     )
 
 
 @cache
-def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> CcxtVenue | None:
+def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget, symbols: tuple[str, ...]) -> CcxtVenue | None:
     """A venue that knows its account; None without a key."""
     from kracken_tasks.exchange.venue import CcxtVenue
 
@@ -154,8 +171,19 @@ def _keyed_venue(name: str, listed: ExchangeSettings, budget: RateBudget) -> Ccx
         told = {**VENUE_OPTIONS[name](listed.base_url), **told}
     options = {**told, **_pace(listed)}
     return CcxtVenue(
-        name, options, timeout_seconds=listed.timeout_seconds, budget=budget, tier=listed.tier or _slowest(name)
+        name,
+        options,
+        timeout_seconds=listed.timeout_seconds,
+        budget=budget,
+        tier=listed.tier or _slowest(name),
+        symbols=symbols,
     )
+
+
+def _traded(settings: Settings, listed: ExchangeSettings) -> tuple[str, ...]:
+    """What can have been traded at a venue, for those that list an account one symbol at a time."""
+    own = [symbol for agent in settings.agents for symbol in agent.symbols]
+    return tuple(sorted({*(listed.symbols or settings.pairs), *settings.symbols, *own}))
 
 
 def _slowest(name: str) -> str | None:
@@ -179,7 +207,7 @@ def access(settings: Settings) -> Mapping[str, VenueAccess]:
     found = {}
     for name in enabled(settings):
         listed, market = settings.exchanges[name], venue(settings, name)
-        keyed = _keyed_venue(name, listed, rate_budget(settings))
+        keyed = _keyed_venue(name, listed, rate_budget(settings), _traded(settings, listed))
         account: Any = keyed
         orders: Any = None
         why = f"profile {settings.profile.value} sends no orders to {name}"
@@ -199,7 +227,7 @@ def _local_access(settings: Settings) -> dict[str, VenueAccess]:
     url, budget, found = f"http://127.0.0.1:{settings.sandbox.port}", rate_budget(settings), {}
     for name in dict.fromkeys((*enabled(settings), *VENUE_OPTIONS)):
         listed = settings.exchanges.get(name) or ExchangeSettings.model_validate({"enabled": False})
-        market = _local_venue(name, url, listed, budget)
+        market = _local_venue(name, url, listed, budget, _traded(settings, listed))
         symbols = listed.symbols or (settings.pairs if listed.enabled else ())
         found[name] = VenueAccess(market, market, market, "", symbols, listed.enabled, own_fees=market)
     return found
@@ -217,7 +245,7 @@ def broker(settings: Settings) -> Broker:
         return venue(settings, private=True)
     paths, paper = settings.paths, settings.paper_trading
     deposit = (settings.tax.base_currency, settings.initial_capital)
-    keyed = _keyed_venue(settings.exchange, settings.exchanges[settings.exchange], rate_budget(settings))
+    keyed = keyed_venue(settings)
     fees = keyed if paper.simulate_fees and paper.commission_bps is None else None
     return _paper_broker(
         venue(settings),
