@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run simulated-day lint types imports format browser-test bench bench-decision clean
+.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run simulated-day real-hour lint types imports format browser-test bench bench-decision clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -41,6 +41,9 @@ fault-run: $(STAMP)  ## ingest and streams through ten minutes of seeded faults;
 
 simulated-day: $(STAMP)  ## a day's schedules by market time, in bad weather, held against the venue to the last digit (ARGS="--hours 2")
 	$(BIN)/python -m tests.e2e.simulated_day $(ARGS)
+
+real-hour: $(STAMP)  ## an hour of `kracken up` through Prefect itself, in bad weather (ARGS="--minutes 10")
+	$(BIN)/python -m tests.e2e.real_hour $(ARGS)
 
 lint: $(STAMP)     ## style
 	$(BIN)/ruff check .

@@ -104,7 +104,7 @@ def _moments(schedule: dict[str, Any], begin: datetime, end: datetime) -> list[d
 
 # -- weather --------------------------------------------------------------------------------------------------------------
 
-_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("cut before acceptance", {"endpoint": "AddOrder", "drop": True}),
     ("cut after acceptance", {"endpoint": "AddOrder", "drop": True, "when": "after"}),
     ("html after acceptance", {"endpoint": "AddOrder", "status": 200, "body": "<html>one moment</html>", "when": "after"}),
@@ -134,7 +134,7 @@ class Weather:
         if self.calm:
             return
         self.control.clear_faults()
-        for name, rule in _FAULTS:
+        for name, rule in FAULTS:
             if self.dice.random() < 0.03:
                 self.control.fault(**rule, seed=self.dice.getrandbits(16))
                 self.happened[name] += 1
