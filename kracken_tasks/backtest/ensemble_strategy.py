@@ -25,6 +25,7 @@ class Step(NamedTuple):
     """What to do after a bar: BUY, SELL or HOLD.
 
     Units: size_fraction of equity in (0, 1]; stop_pct and take_profit_pct are fractions of the deciding close (0.03 is 3 %), None: none.
+    ``trailing_pct``: the stop follows the best close since the entry at this distance, None: it stays; it needs a stop to move.
     """
 
     action: str
@@ -32,6 +33,7 @@ class Step(NamedTuple):
     stop_pct: float | None = None
     take_profit_pct: float | None = None
     reason: str = ""
+    trailing_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class DecisionStrategy(bt.Strategy):  # type: ignore[misc]  # Backtrader has no 
 
     Parameters: ``decide``: see ``Decide``; ``max_rows``: newest rows handed over, None for all (a frame of the last N costs less).
     Time:   the frame's last row is the bar that just closed; orders fill at the next open; stop and target live from that bar on,
-            the stop first if one bar touches both.
+            the stop first if one bar touches both.  A trailing stop is moved at a bar's close and holds from the next bar on: what the
+            price did within a bar, and in which order, is not assumed.
     Raises: BadData if ``decide`` answers something that is no Step; Misconfigured without ``decide``.
     """
 
@@ -66,8 +69,11 @@ class DecisionStrategy(bt.Strategy):  # type: ignore[misc]  # Backtrader has no 
         self._frame: pd.DataFrame = self.data.p.candles
         self._protection: list[Any] = []
         self._opened_at: datetime | None = None
+        self._trailing: float | None = None
+        self._best = -math.inf  # close since the entry
 
     def next(self) -> None:
+        self._trail()
         rows = len(self.data)
         first = 0 if self.p.max_rows is None else max(rows - self.p.max_rows, 0)
         step = _step_from(self.p.decide(self._frame.iloc[first:rows], self._held()))
@@ -75,6 +81,15 @@ class DecisionStrategy(bt.Strategy):  # type: ignore[misc]  # Backtrader has no 
             self._enter(step)
         elif step.action == "SELL" and self.position:
             self._leave(step.reason)
+
+    def _trail(self) -> None:
+        """Move the stop up behind the best close; in place, as a venue amends an order."""
+        if self._trailing is None or not self.position:
+            return
+        self._best = max(self._best, self.data.close[0])
+        for order in self._protection:
+            if order.info["role"] == "stop" and order.alive():
+                order.created.price = max(order.created.price, self._best * (1 - self._trailing))
 
     def notify_order(self, order: Any) -> None:
         if order.status == order.Completed and order.isbuy():
@@ -98,6 +113,7 @@ class DecisionStrategy(bt.Strategy):  # type: ignore[misc]  # Backtrader has no 
         # Sent as one group: the last member carries it out, and the children fall with the entry if that is refused.
         entry = self.buy(size=amount, transmit=stop is None and target is None, reason=step.reason)
         self._protection = []
+        self._trailing, self._best = step.trailing_pct, -math.inf
         if stop is not None:
             self._protect(entry, amount, stop, bt.Order.Stop, "stop", last=target is None)
         if target is not None:
@@ -136,6 +152,10 @@ def _step_from(answer: tuple[Any, ...]) -> Step:
         raise BadData(f"size_fraction {step.size_fraction} is outside [0, 1]", rule="size_fraction", allowed="[0, 1]")
     if step.stop_pct is not None and not 0 < step.stop_pct < 1:
         raise BadData(f"stop_pct {step.stop_pct} is outside (0, 1)", rule="stop_pct", allowed="(0, 1)")
+    if step.trailing_pct is not None and not (0 < step.trailing_pct < 1 and step.stop_pct is not None):
+        raise BadData(
+            f"trailing_pct {step.trailing_pct} is outside (0, 1), or there is no stop to move", rule="trailing_pct", allowed="(0, 1)"
+        )
     if step.take_profit_pct is not None and not step.take_profit_pct > 0:
         raise BadData(f"take_profit_pct {step.take_profit_pct} is not positive", rule="take_profit_pct", allowed="> 0")
     return step

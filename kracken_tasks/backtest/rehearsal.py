@@ -147,7 +147,8 @@ class _Decider:
         self._last_entry = now
         # Cuts are shares of equity, so the share found for the opening cash holds for whatever the account is worth by then.
         share = float(receipt.notional) / setting.cash
-        return Step("BUY", share, stops.stop_pct, stops.take_profit_pct, proposal.reason)
+        trailing = setting.stops.trailing_pct
+        return Step("BUY", share, stops.stop_pct, stops.take_profit_pct, proposal.reason, trailing)
 
     def _held(self, held: HeldPosition, proposal: Proposal, now: datetime) -> Step:
         longest = self._setting.stops.max_holding
@@ -213,8 +214,6 @@ def _check(frame: pd.DataFrame, setting: Setting) -> None:
             "its scores on bars it never saw stand in the registry (kracken models list)",
             key="strategy", value=name,
         )  # fmt: skip
-    if setting.stops.trailing_pct is not None:
-        raise Misconfigured("trailing stops are not rehearsed", key="trailing_pct", value=setting.stops.trailing_pct)
 
 
 def _rows_needed(setting: Setting) -> int:
@@ -254,6 +253,11 @@ def _caveats(frame: pd.DataFrame, setting: Setting, asked_from: datetime | None)
     if asked_from is not None and first - asked_from >= setting.key.timeframe.delta:
         lines.append(
             f"- asked from {iso(asked_from)}: the lake, or backtest.max_candles, gives candles from {iso(first)}"
+        )
+    if setting.stops.trailing_pct is not None:
+        lines.append(
+            f"- the stop trails the best close by {setting.stops.trailing_pct:.2%}, from the next bar on; ticks between closes follow "
+            "higher bids, and are stopped nearer"
         )
     if missing:
         lines.append(f"- {missing} windows in between have no candle; orders due there filled at the next one")

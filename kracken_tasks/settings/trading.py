@@ -99,7 +99,7 @@ class RiskSettings(Group):
         None,
         ge=0.001,
         le=0.5,
-        description="The stop follows the best bid at this distance; null: it stays.  A backtest refuses it.",
+        description="The stop follows the best bid at this distance (in a backtest the best close); null: it stays.",
     )
     max_holding_hours: float | None = Field(
         None, gt=0, le=87_600, description="A position older than this is closed; null: no limit."

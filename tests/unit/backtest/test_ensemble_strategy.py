@@ -142,3 +142,50 @@ def test_senseless_answers_are_refused(answer: tuple[Any, ...]) -> None:
 def test_strategy_without_a_callable_is_refused() -> None:
     with pytest.raises(Misconfigured):
         rehearse(bars(FLAT, FLAT), None)
+
+
+def trail_first(frame: pd.DataFrame, position: HeldPosition | None) -> Step:
+    return Step(Action.BUY, 0.1, 0.20, None, "first bar", 0.05) if len(frame) == 1 else Step(Action.HOLD)
+
+
+def level(close: float) -> tuple[float, float, float, float]:
+    return (close, close, close, close)
+
+
+def test_trailing_stop_follows_the_best_close_and_stays_when_it_falls() -> None:
+    path = bars(FLAT, FLAT, level(110.0), level(120.0), level(116.0), (116.0, 117.0, 113.0, 115.0), FLAT)
+    result = rehearse(path, trail_first)
+    stop = result["fills"][1]
+    assert (stop.kind, stop.price) == ("stop", 114.0)  # 5 % under 120
+    assert stop.ts == path["ts"].iloc[5]
+
+
+def test_trailing_stop_raised_at_a_close_does_not_reach_back_into_that_bar() -> None:
+    # the bar that closes at 120 began at 100: its own low is no reason to be stopped at a level only its close made
+    result = rehearse(bars(FLAT, FLAT, (100.0, 120.0, 99.0, 120.0), level(121.0)), trail_first)
+    assert len(result["fills"]) == 1
+
+
+def test_trailing_stop_behind_a_gap_fills_at_the_open() -> None:
+    result = rehearse(bars(FLAT, FLAT, level(120.0), (105.0, 106.0, 104.0, 105.0)), trail_first)
+    assert result["fills"][1].price == 105.0
+
+
+def test_trailing_stop_never_comes_down_while_a_position_is_held_whatever_the_path() -> None:
+    told: dict[object, list[float]] = {}
+
+    def decide(frame: pd.DataFrame, position: HeldPosition | None) -> Step:
+        if position is not None and position.stop_price is not None:
+            told.setdefault(position.opened_at, []).append(position.stop_price)
+        return Step(Action.BUY, 0.1, 0.4, None, "in", 0.03) if position is None else Step(Action.HOLD)
+
+    rehearse(random_candles(600), decide)
+    assert len(told) > 1  # stopped out and entered again
+    assert sum(len(set(prices)) for prices in told.values()) > 10
+    assert all(prices == sorted(prices) for prices in told.values())
+
+
+@pytest.mark.parametrize("step", [Step("BUY", 0.1, None, None, "", 0.05), Step("BUY", 0.1, 0.03, None, "", 1.5)])
+def test_trail_that_moves_nothing_is_refused(step: Step) -> None:
+    with pytest.raises(BadData, match="trailing_pct"):
+        rehearse(bars(FLAT, FLAT), lambda frame, position: step)

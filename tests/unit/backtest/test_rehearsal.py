@@ -89,9 +89,12 @@ def test_a_strategy_that_only_a_champion_can_feed_is_refused_instead_of_rehearse
     assert list(tmp_path.iterdir()) == []
 
 
-def test_trailing_stops_are_refused_instead_of_left_out(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="trailing"):
-        rehearse(FRAME, setting(stops=StopRules(trailing_pct=0.02)), folder=tmp_path, commit_seq=1)
+def test_a_trailing_stop_is_rehearsed_and_the_report_says_how(tmp_path: Path) -> None:
+    fixed = rehearse(FRAME, setting(), folder=tmp_path / "fixed", commit_seq=1)
+    trailed = rehearse(FRAME, setting(stops=StopRules(trailing_pct=0.01)), folder=tmp_path / "trailed", commit_seq=1)
+    assert "the stop trails the best close by 1.00%, from the next bar on" in trailed.markdown
+    assert "trails" not in fixed.markdown
+    assert trailed.figures["total_trades"] > fixed.figures["total_trades"]  # nearer stops are hit more often
 
 
 def test_a_report_says_what_was_missing_and_what_was_not_asked(tmp_path: Path) -> None:
