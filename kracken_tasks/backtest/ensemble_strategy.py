@@ -154,7 +154,9 @@ def _step_from(answer: tuple[Any, ...]) -> Step:
         raise BadData(f"stop_pct {step.stop_pct} is outside (0, 1)", rule="stop_pct", allowed="(0, 1)")
     if step.trailing_pct is not None and not (0 < step.trailing_pct < 1 and step.stop_pct is not None):
         raise BadData(
-            f"trailing_pct {step.trailing_pct} is outside (0, 1), or there is no stop to move", rule="trailing_pct", allowed="(0, 1)"
+            f"trailing_pct {step.trailing_pct} is outside (0, 1), or there is no stop to move",
+            rule="trailing_pct",
+            allowed="(0, 1)",
         )
     if step.take_profit_pct is not None and not step.take_profit_pct > 0:
         raise BadData(f"take_profit_pct {step.take_profit_pct} is not positive", rule="take_profit_pct", allowed="> 0")
