@@ -1,14 +1,15 @@
-"""``kracken explain | replay``: where a number came from, and whether it comes out again."""
+"""``kracken explain | replay | parity``: where a number came from, whether it comes out again, and what the venue made of it."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import say
+from kracken_tasks.cli.values import moment, say
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.errors import BadData
 from kracken_tasks.settings import load_settings
@@ -19,6 +20,7 @@ __all__ = ["add_to"]
 def add_to(app: typer.Typer) -> None:
     app.command("explain")(explain)
     app.command("replay")(replay)
+    app.command("parity")(parity)
 
 
 def explain(
@@ -85,3 +87,32 @@ def replay(
         differing += not result.identical
     if differing:
         raise typer.Exit(1)
+
+
+def parity(
+    day: Annotated[
+        str | None, typer.Option(help="The UTC day, for example 2024-06-01. Default: from its last midnight until now")
+    ] = None,
+    timeframe: Annotated[
+        Timeframe | None, typer.Option(help="Candles that the ticks looked at; default: trading.timeframe")
+    ] = None,
+) -> None:
+    """Hold a day's orders against their replay under the bar model; every cent of the difference under its cause.
+
+    kracken parity --day 2024-06-01
+    """
+    from kracken_tasks.explain.day import hold_against_replay
+    from kracken_tasks.explain.render import shown_rows
+    from kracken_tasks.wiring.replays import replays
+
+    settings = load_settings()
+    now = wiring.market_now(settings)
+    at = moment(day) or now
+    start = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = min(start + timedelta(days=1), now + timedelta(seconds=1))  # the venue's second is not over
+    report = hold_against_replay(wiring.ledger(settings), start, end, replays(settings, timeframe))
+    for row in shown_rows(report):
+        say("  ".join(f"{name} {value}" for name, value in row.items()))
+    for problem in report.problems:
+        say(f"not replayed: {problem}", style="yellow")
+    say(report.sentence)

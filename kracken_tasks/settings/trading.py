@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -59,6 +60,10 @@ class TradingSettings(Group):
         False, description="Whether it is armed while stops rest, too: it would cancel them and leave positions bare."
     )
     risk_timezone: Zone = Field("UTC", description="Zone in which the day of the daily loss begins.")
+    parity_bound_fraction: Decimal = Field(
+        Decimal("0.005"), gt=0, le=1,
+        description="A day whose orders differ from their replay by more than this share of equity is told.",
+    )  # fmt: skip
 
 
 class RiskSettings(Group):

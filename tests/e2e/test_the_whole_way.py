@@ -31,7 +31,7 @@ SHOWN = {
     "run_backtest": {"backtest-btc-usd", "backtests"},
     "trading_tick": {"tick", "decisions"},
     "nightly_exports": {"tax-files", "journal"},
-    "check_day": {"books"},
+    "check_day": {"books", "parity"},
     "maintain_lake": {"lake-upkeep", "lake-map"},
 }
 FILES = {"gains.csv", "open_lots.csv", "trades.csv", "koinly.csv", "journal.json", "journal.run.json"}

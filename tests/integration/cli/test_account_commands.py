@@ -223,3 +223,11 @@ def test_books_agree_after_a_tick_and_say_what_came_in_unbooked(kracken: Kracken
     assert "deposit 12.5" in differing.out
     kracken("tick", "--key", "next")
     assert kracken("books").code == 0
+
+
+def test_parity_of_a_day_replays_its_ticks_from_the_lake(kracken: Kracken, venue: RunningSandbox) -> None:
+    kracken("ingest")
+    kracken("tick", "--key", "mine")
+    held = kracken("parity")
+    assert held.code == 0, held.err
+    assert "1 of 1 decisions identical" in held.out

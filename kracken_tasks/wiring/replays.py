@@ -1,0 +1,35 @@
+"""Settings into what past decisions are computed again with.
+
+In: ``Settings``.  Out: ``Replays``.  Never: a way to send an order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from kracken_tasks.domain.market import Timeframe
+from kracken_tasks.domain.money import as_decimal
+from kracken_tasks.settings import Settings
+from kracken_tasks.wiring.stores import lake
+from kracken_tasks.wiring.trading import tick_deps
+
+if TYPE_CHECKING:
+    from kracken_tasks.explain.day import Replays
+
+__all__ = ["replays"]
+
+
+def replays(settings: Settings, timeframe: Timeframe | None = None) -> Replays:
+    """Today's strategies and limits, and the lake as of any commit; ``timeframe``: the candles that the ticks looked at."""
+    from kracken_tasks.explain.day import Replays
+
+    deps, store = tick_deps(settings, timeframe), lake(settings)
+    listed = deps.broker.instruments()
+
+    def fee(symbol: str) -> Decimal:
+        return Decimal(0) if symbol not in listed else as_decimal(repr(deps.config.costs.fee_fraction(listed[symbol])))
+
+    return Replays(
+        deps.series, deps.strategies, deps.limits, deps.stops, as_of=store.snapshot, now=store.snapshot(), fee=fee
+    )
