@@ -24,7 +24,7 @@ from pydantic import (
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings.fields import Fraction, Group, Port, Symbol, Zone
 from kracken_tasks.settings.paper import PaperSettings
-from kracken_tasks.settings.trading import RiskSettings, TradingSettings
+from kracken_tasks.settings.trading import AgentStops, RiskSettings, TradingSettings
 from kracken_tasks.settings.venues import ExchangeSettings, RateSettings, SandboxSettings
 
 __all__ = ["AgentSettings", "ExchangeSettings", "HomePaths", "PaperSettings", "Profile", "Settings"]
@@ -278,6 +278,9 @@ class AgentSettings(Group):
     parameters: dict[str, float | int] = Field(
         default_factory=dict, description="The strategy's own parameters where they differ from its defaults."
     )
+    stops: AgentStops = Field(
+        default_factory=lambda: AgentStops.model_validate({}), description="Its own stops where they differ from risk_management's."
+    )
     symbols: tuple[Symbol, ...] = ()
     share: Fraction = Field(1.0, description="Share of the account's capital.")
 
@@ -332,6 +335,12 @@ class Settings(Group):
             raise ValueError(
                 f"profile live needs live.confirm_account to be the account's name typed out ({self.trading.account!r})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _every_agent_s_stops_have_room(self) -> Settings:
+        for agent in self.agents:
+            self.risk_management.with_stops(agent.stops)
         return self
 
     @model_validator(mode="after")

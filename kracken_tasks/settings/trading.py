@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings.fields import Fraction, Group, Zone
 
-__all__ = ["RiskSettings", "TradingSettings"]
+__all__ = ["AgentStops", "RiskSettings", "TradingSettings"]
 
 
 class TradingSettings(Group):
@@ -64,6 +64,21 @@ class TradingSettings(Group):
         Decimal("0.005"), gt=0, le=1,
         description="A day whose orders differ from their replay by more than this share of equity is told.",
     )  # fmt: skip
+
+
+class AgentStops(Group):
+    """The stops of one agent; a key that is left out is `risk_management`'s."""
+
+    stop_kind: Literal["fixed", "volatility"] | None = Field(None, description="See risk_management.stop_kind.")
+    stop_loss_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.stop_loss_pct.")
+    take_profit_pct: float | None = Field(None, ge=0.001, le=10, description="See risk_management.take_profit_pct.")
+    atr_multiple: float | None = Field(None, ge=0.1, le=20, description="See risk_management.atr_multiple.")
+    min_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.min_stop_pct.")
+    max_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.max_stop_pct.")
+    trailing_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.trailing_pct.")
+    max_holding_hours: float | None = Field(
+        None, gt=0, le=87_600, description="See risk_management.max_holding_hours."
+    )
 
 
 class RiskSettings(Group):
@@ -131,6 +146,11 @@ class RiskSettings(Group):
         description="Holdings that move together, with the new one, as a fraction of equity; together means correlated above "
         "correlation_threshold, also by way of a third.",
     )
+
+    def with_stops(self, stops: AgentStops) -> RiskSettings:
+        """The same with an agent's own stops; what it leaves out stays.  Raises: ValueError where the two do not fit together."""
+        own = {name: value for name, value in stops.model_dump().items() if value is not None}
+        return RiskSettings.model_validate({**self.model_dump(), **own})
 
     @model_validator(mode="after")
     def _stops_have_room(self) -> RiskSettings:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from kracken_tasks.settings import Profile, Settings
+from kracken_tasks.settings import AgentSettings, Profile, Settings
 
 if TYPE_CHECKING:
     from kracken_tasks.execution.desk import ExecutionConfig
@@ -53,10 +53,11 @@ def risk_limits(settings: Settings) -> RiskLimits:
     )
 
 
-def stop_rules(settings: Settings) -> StopRules:
+def stop_rules(settings: Settings, agent: AgentSettings | None = None) -> StopRules:
+    """The stops of ``risk_management``, with an agent's own where it has some."""
     from kracken_tasks.risk import StopKind, StopRules
 
-    risk = settings.risk_management
+    risk = settings.risk_management if agent is None else settings.risk_management.with_stops(agent.stops)
     holding = None if risk.max_holding_hours is None else timedelta(hours=risk.max_holding_hours)
     return StopRules(
         kind=StopKind(risk.stop_kind),

@@ -95,7 +95,8 @@ def _plan(settings: Settings) -> PreflightPlan:
     from kracken_tasks.live import PreflightPlan
     from kracken_tasks.risk import StopKind
 
-    stops = stop_rules(settings)
+    each = [stop_rules(settings, agent) for agent in settings.agents]
+    farthest = max(one.max_stop_pct if one.kind is StopKind.VOLATILITY else one.stop_loss_pct for one in each)
     return PreflightPlan(
         profile=settings.profile.value,
         account=settings.trading.account,
@@ -104,7 +105,7 @@ def _plan(settings: Settings) -> PreflightPlan:
         currency=settings.tax.base_currency,
         max_clock_skew=timedelta(seconds=settings.trading.clock_skew_seconds),
         limits=risk_limits(settings),
-        stop_pct=stops.max_stop_pct if stops.kind is StopKind.VOLATILITY else stops.stop_loss_pct,
+        stop_pct=farthest,
         first_orders=first_orders(settings),
         rehearsals=_rehearsals(settings),
         max_rehearsal_age=timedelta(days=settings.live.max_backtest_age_days),
@@ -115,14 +116,14 @@ def _rehearsals(settings: Settings) -> tuple[AgentRehearsals, ...]:
     from kracken_tasks.live import AgentRehearsals
     from kracken_tasks.live.rehearsals import find_rehearsed, rules_mark
 
-    folder, limits, stops = settings.paths.reports / "backtests", risk_limits(settings), stop_rules(settings)
+    folder, limits = settings.paths.reports / "backtests", risk_limits(settings)
     found = []
     for agent in settings.agents:
         name = strategy(settings, agent.strategy).name
         symbols = agent.symbols or settings.traded_symbols
         keys = [SeriesKey(settings.exchange, symbol, settings.trading.timeframe) for symbol in symbols]
         newest = {key.symbol: find_rehearsed(folder, agent.strategy, key) for key in keys}
-        found.append(AgentRehearsals(agent.name, agent.strategy, rules_mark(name, limits, stops), newest))
+        found.append(AgentRehearsals(agent.name, agent.strategy, rules_mark(name, limits, stop_rules(settings, agent)), newest))
     return tuple(found)
 
 

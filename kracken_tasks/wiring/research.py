@@ -113,7 +113,7 @@ def rehearsal(settings: Settings, key: SeriesKey, name: str) -> Setting:
         instrument=instrument,
         strategy=strategy(settings, name),
         limits=risk_limits(settings),
-        stops=stop_rules(settings),
+        stops=stop_rules(settings, next((agent for agent in settings.agents if agent.strategy == name), None)),
         cash=settings.backtest.initial_cash,
         commission=settings.backtest.commission,
         slippage=settings.backtest.slippage,

@@ -16,7 +16,8 @@ GROUPS = {
     **dict.fromkeys(
         (
             "max_position_size", "max_risk_per_trade", "correlation_threshold", "max_drawdown_limit", "daily_loss_limit",
-            "max_consecutive_losses", "reference_volatility", "kelly_min_trades", "kelly_window_days",
+            "max_consecutive_losses", "reference_volatility", "kelly_min_trades", "kelly_window_days", "kelly_multiplier",
+            "kelly_shrink_trades", "kelly_max_fraction", "max_cluster_exposure",
         ),
         "risk_management",
     ),
@@ -66,6 +67,30 @@ def test_every_kind_of_stop_can_be_set_and_without_a_word_none_has_changed(tmp_p
     set_all = {"stop_kind": "volatility", "trailing_pct": "0.02", "max_holding_hours": "36"}
     rules = wiring.stop_rules(load_settings(tmp_path, env={}, overrides={"risk_management": set_all}))
     assert (rules.kind, rules.trailing_pct, rules.max_holding) == (StopKind.VOLATILITY, 0.02, timedelta(hours=36))
+
+
+def test_an_agent_s_own_stops_win_and_what_it_leaves_out_is_everybody_s(tmp_path: Path) -> None:
+    settings = load_settings(
+        tmp_path, env={},
+        overrides={
+            "risk_management": {"stop_loss_pct": 0.04, "trailing_pct": 0.05},
+            "agents": [{"name": "main", "stops": {"stop_loss_pct": 0.02, "max_holding_hours": 6}}],
+        },
+    )  # fmt: skip
+    rules = wiring.stop_rules(settings, settings.agents[0])
+    assert (rules.stop_loss_pct, rules.trailing_pct, rules.max_holding) == (0.02, 0.05, timedelta(hours=6))
+    assert wiring.stop_rules(settings).stop_loss_pct == 0.04
+
+
+@pytest.mark.parametrize(
+    ("stops", "told"),
+    [({"stop_loss_pct": 0}, "stop_loss_pct"), ({"min_stop_pct": 0.4}, "min_stop_pct 0.4 is above"), ({"stop": 1}, "unknown key")],
+)
+def test_an_agent_s_stops_that_cannot_be_are_refused_at_the_door(
+    tmp_path: Path, stops: dict[str, float], told: str
+) -> None:
+    with pytest.raises(Misconfigured, match=told):
+        load_settings(tmp_path, env={}, overrides={"agents": [{"name": "main", "stops": stops}]})
 
 
 def test_a_nearest_stop_beyond_the_farthest_is_refused_at_the_door(tmp_path: Path) -> None:
