@@ -15,7 +15,7 @@ import pandas as pd
 
 from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.money import price_of
-from kracken_tasks.domain.trading import Action, IntentKey, Purpose
+from kracken_tasks.domain.trading import Action, IntentKey, Opinion, Purpose
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
@@ -30,7 +30,7 @@ from kracken_tasks.signals.panel import ask_modules
 from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
-__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "frame_rows"]
+__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "facts_of", "frame_rows", "opinions_of"]
 
 ForecastSource = Callable[[SeriesKey, pd.DataFrame, datetime], ForecastValue | None]
 
@@ -86,21 +86,14 @@ def decide(
 
     Time: the frame holds closed candles only; ``now`` is market time.
     """
-    opinions = ask_modules(
-        candidate.frame,
-        candidate.strategy.modules,
-        forecast=candidate.forecast,
-        sentiment=candidate.sentiment,
-        now=now,
-        bar_seconds=candidate.key.timeframe.seconds,
-    )
+    opinions = opinions_of(candidate, now)
     before = proposed(
         candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
     )
     sells_nothing = before.decision.action is Action.SELL and candidate.symbol not in desk.ledger.positions()
     if before.decision.action is Action.HOLD or sells_nothing:
         return before
-    facts = _facts(desk, candidate, others, account, limits, rules)
+    facts = facts_of(desk, candidate, others, account, limits, rules)
     if before.decision.action is not Action.BUY:
         return replace(before, facts=facts)
     held = {
@@ -111,7 +104,19 @@ def decide(
     return sized(before, candidate.key, candidate.frame, held, facts, now=now)
 
 
-def _facts(
+def opinions_of(candidate: Candidate, now: datetime) -> tuple[Opinion, ...]:
+    """What the modules a candidate's strategy wants say of it."""
+    return ask_modules(
+        candidate.frame,
+        candidate.strategy.modules,
+        forecast=candidate.forecast,
+        sentiment=candidate.sentiment,
+        now=now,
+        bar_seconds=candidate.key.timeframe.seconds,
+    )
+
+
+def facts_of(
     desk: Desk,
     candidate: Candidate,
     others: Mapping[str, Candidate],
@@ -119,6 +124,7 @@ def _facts(
     limits: RiskLimits,
     rules: StopRules,
 ) -> Facts:
+    """What the whole account's entry in a symbol is judged by beside the candles."""
     symbol, state = candidate.symbol, desk.ledger.state()
     return Facts(
         instrument=candidate.instrument,

@@ -25,7 +25,7 @@ from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, IntentResult, LeaseLost
 from kracken_tasks.risk.stops import StopRules, trailed_stop_ticks
 
-__all__ = ["Protection", "merged", "protect", "raise_plan", "stop_price_of"]
+__all__ = ["Protection", "merged", "protect", "protect_for", "raise_plan", "stop_price_of"]
 
 _PRICED = (OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT)
 
@@ -66,6 +66,11 @@ def protect(desk: Desk, look: Reconciled) -> tuple[Protection, ...]:
         if not result.protected and not result.awaited:
             _raise_alarm(desk, result, look.now)
     return tuple(results)
+
+
+def protect_for(desk: Desk, look: Reconciled, position: Position) -> Protection:
+    """Bring one symbol's stops in line with ``position``, which may be smaller than what the books hold: before a part is sold."""
+    return _protect_symbol(desk, look, position.symbol, position)
 
 
 def merged(earlier: Sequence[Protection], later: Sequence[Protection]) -> tuple[Protection, ...]:

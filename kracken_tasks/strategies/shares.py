@@ -4,8 +4,9 @@ In: the account's fills, the intents behind them, and the notes agents left.  Ou
 nobody's or two agents'; a figure that is kept anywhere else than in the ledger.
 
 A fill of an agents' order is shared in proportion to what each had asked for and not yet got; any other sale (a stop, a target, a
-flatten) in proportion to what each holds.  Amounts go in steps of 1e-8 (or finer, where the fill is), money in steps of 1e-10, both by largest remainder.  A cross moves
-coins at the price it was noted with, without a fee.  Fills from before there were several agents belong to ``heir``.
+flatten) in proportion to what each holds.  Amounts go in steps of 1e-8 (or finer, where the fill is), money in steps of 1e-10, both by
+largest remainder.  A cross moves coins at the price it was noted with, without a fee.  Fills from before there were several agents
+belong to ``heir``.
 
 Notes under the topic ``agents``, one a tick and symbol (``<tick>|<symbol>``): ``order:NAME`` the signed lots an agent has in the net order,
 ``cross:N`` "seller buyer lots price", ``step`` the size of a lot.

@@ -1,0 +1,198 @@
+"""Several agents on one account: one order a symbol, one stop a position, and each agent's results its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kracken_tasks.domain.trading import Action, Side
+from kracken_tasks.execution.report import TickReport
+from kracken_tasks.risk.limits import RiskLimits
+from kracken_tasks.strategies.seated import Seat
+from kracken_tasks.strategies.shares import TOPIC, AgentBook, books_of
+from tests.support.bench import Bench, TellingStrategy
+from tests.support.market_data import BTC, ETH
+
+BUY, SELL = Action.BUY, Action.SELL
+
+
+class Table(Bench):
+    """A bench with agents; each proposes what it is told, for this tick."""
+
+    def __init__(self, folder: Path, shares: Mapping[str, float], **options: Any) -> None:
+        super().__init__(folder, **options)
+        self.agents = {name: TellingStrategy(name="telling") for name in shares}
+        self.shares = shares
+
+    def go(self, says: Mapping[str, Mapping[str, Action]], **changes: Any) -> TickReport:
+        for name, agent in self.agents.items():
+            agent.says = dict(says.get(name, {}))
+        seats = tuple(
+            Seat(name, share, dict.fromkeys(self.symbols, self.agents[name])) for name, share in self.shares.items()
+        )
+        return self.tick(seats=seats, **changes)
+
+    def books(self) -> dict[str, AgentBook]:
+        return books_of(self.ledger, heir=next(iter(self.shares)))
+
+    def held(self, symbol: str = BTC) -> dict[str, Decimal]:
+        return {name: book.holds(symbol) for name, book in sorted(self.books().items()) if book.holds(symbol)}
+
+    def orders(self) -> int:
+        """Orders sent so far that are no stops."""
+        return sum(request.trigger_price is None for request in self.venue.submitted)
+
+    def require_shares_add_up(self) -> None:
+        """Agents' coins are the account's positions; agents' money is what its fills moved."""
+        positions = self.ledger.positions()
+        for symbol in self.symbols:
+            amount = positions[symbol].amount if symbol in positions else Decimal(0)
+            assert sum(self.held(symbol).values(), Decimal(0)) == amount
+        moved = Decimal(0)
+        for fill in self.ledger.fills():
+            moved += (-fill.cost if fill.side is Side.BUY else fill.cost) - (
+                fill.fee if fill.fee_currency == "USD" else 0
+            )
+        assert sum((book.money.get("USD", Decimal(0)) for book in self.books().values()), Decimal(0)) == moved
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path, {"ada": 0.6, "bob": 0.4}, symbols=(BTC, ETH))
+
+
+def test_two_agents_that_buy_send_one_order_and_each_gets_its_share(table: Table) -> None:
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    assert report.problems == {}
+    assert table.orders() == 1
+    assert sorted(decision.strategy for decision in report.decisions if decision.symbol == BTC) == [
+        "ada:telling",
+        "bob:telling",
+    ]
+    held = table.held()
+    assert float(held["ada"] / held["bob"]) == pytest.approx(1.5, rel=1e-3)
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_an_agent_that_sells_leaves_the_other_its_coins_under_a_stop_of_their_size(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    kept = table.held()["bob"]
+    report = table.go({"ada": {BTC: SELL}})
+    assert report.problems == {}
+    assert table.held() == {"bob": kept}
+    assert table.ledger.positions()[BTC].amount == kept
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_agents_that_all_sell_end_the_position(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    report = table.go({"ada": {BTC: SELL}, "bob": {BTC: SELL}})
+    assert report.problems == {}
+    assert table.ledger.positions() == {}
+    assert table.held() == {}
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_what_one_sells_and_the_other_buys_changes_hands_without_that_much_of_an_order(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}})
+    before = table.held()["ada"]
+    report = table.go({"ada": {BTC: SELL}, "bob": {BTC: BUY}})
+    assert report.problems == {}
+    bobs = table.held()
+    assert set(bobs) == {"bob"}
+    sold = [fill.amount for fill in table.ledger.fills() if fill.side is Side.SELL]
+    assert sum(sold, Decimal(0)) == before - bobs["bob"]  # only the difference left the account
+    assert any(name.startswith("cross:") for note in table.ledger.notes(TOPIC) for name in note.payload)
+    (result,) = {ts for ts, _, _ in table.books()["ada"].results[:1]}
+    assert result == table.ledger.notes(TOPIC)[-1].ts
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_an_agent_cannot_sell_what_another_holds(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}})
+    before = table.held()
+    report = table.go({"bob": {BTC: SELL}})
+    assert report.problems == {}
+    assert table.held() == before
+    assert table.orders() == 1
+    table.require_truth()
+
+
+def test_a_second_agent_enters_where_the_first_holds_already(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}})
+    adas = table.held()["ada"]
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    assert report.problems == {}
+    held = table.held()
+    assert held["ada"] == adas
+    assert held["bob"] > 0
+    blocked = next(one for one in report.decisions if one.strategy == "ada:telling" and one.symbol == BTC)
+    assert blocked.blocked_by is not None
+    assert blocked.blocked_by.guard == "one_position"
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_a_stop_that_fills_takes_from_both_in_proportion(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    table.market.prices[BTC] *= 0.9
+    table.go({})
+    assert table.ledger.positions() == {}
+    results = {name: sum(result for _, _, result in book.results) for name, book in table.books().items()}
+    assert float(results["ada"] / results["bob"]) == pytest.approx(1.5, rel=1e-2)
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_an_agent_s_gain_makes_its_own_orders_larger_and_nobody_else_s(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}, "bob": {ETH: BUY}})
+    before = {name: decision_size(table, name) for name in ("ada", "bob")}
+    table.market.prices[BTC] *= 1.05
+    table.go({"ada": {BTC: SELL}, "bob": {ETH: SELL}})
+    table.market.prices[BTC] /= 1.05
+    table.go({"ada": {BTC: BUY}, "bob": {ETH: BUY}})
+    after = {name: decision_size(table, name) for name in ("ada", "bob")}
+    assert after["ada"] > before["ada"]
+    assert after["bob"] <= before["bob"]
+    table.require_shares_add_up()
+
+
+def decision_size(table: Table, agent: str) -> float:
+    """What the agent's newest sized decision began with: its capital."""
+    sized = [entry.decision for entry in table.ledger.decisions() if entry.strategy == f"{agent}:telling"]
+    receipts = [decision.receipt for decision in sized if decision.receipt is not None]
+    return receipts[-1].cuts[0].before
+
+
+def test_the_account_s_exposure_holds_for_all_agents_together(tmp_path: Path) -> None:
+    table = Table(tmp_path, {"ada": 1.0, "bob": 1.0}, symbols=(BTC,))
+    table.limits = RiskLimits(cooldown_minutes=0, max_total_exposure=0.12)
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    stopped = [one for one in report.decisions if one.blocked_by is not None]
+    assert [one.blocked_by.guard for one in stopped if one.blocked_by is not None] == ["account_exposure"]
+    assert set(table.held()) == {"ada"}
+    table.require_truth()
+
+
+def test_a_halted_account_buys_for_nobody(table: Table) -> None:
+    table.tick()
+    table.ledger.set_state("halted", "as the test says", ts=table.market.now())  # type: ignore[arg-type]
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    assert table.orders() == 0
+    assert all(one.blocked_by is not None for one in report.decisions if one.action is BUY)
+
+
+def test_agents_on_an_account_that_traded_alone_inherit_its_position(table: Table) -> None:
+    table.tick({BTC: BUY})
+    report = table.go({"ada": {BTC: SELL}})
+    assert report.problems == {}
+    assert table.ledger.positions() == {}
+    table.require_truth()
