@@ -31,6 +31,8 @@ __all__ = ["Fetched", "fetch"]
 _SHORT_OF_FULL: Final = 20
 _QUIET_HEAD: Final = 20
 _MOST_PAGES: Final = 10_000
+# Some venues answer for so many windows after ``since`` and no more (Coinbase; the least of them): an empty page is no end.
+_WINDOWS_A_PAGE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def fetch(client: MarketData, plan: Plan, now: datetime) -> Fetched:
     if not plan.windows:
         return Fetched(empty_candles(), plan.unreachable, (), 0)
     span = Window(plan.windows[0].start, plan.windows[-1].end)
-    pages = _pages(client, plan, span)
+    pages, calls = _pages(client, plan, span)
     rows = join_candles(pages)
     _check_grid(plan, rows)
     reached = _reached(plan, span, rows, full=len(pages) == 1)
@@ -73,7 +75,7 @@ def fetch(client: MarketData, plan: Plan, now: datetime) -> Fetched:
     told_until = closed["ts"].iloc[-1].to_pydatetime() + plan.key.timeframe.delta if len(closed) else None
     traded, _ = traded_only(closed)
     kept = join_candles(within(traded, window.start, window.end) for window in plan.windows)
-    return Fetched(kept, (*plan.unreachable, *late), covered, len(pages), told_until, _busyness(closed, plan))
+    return Fetched(kept, (*plan.unreachable, *late), covered, calls, told_until, _busyness(closed, plan))
 
 
 def _busyness(closed: pd.DataFrame, plan: Plan) -> float | None:
@@ -83,20 +85,28 @@ def _busyness(closed: pd.DataFrame, plan: Plan) -> float | None:
     return float(closed["trades"].sum()) / float(days)
 
 
-def _pages(client: MarketData, plan: Plan, span: Window) -> list[pd.DataFrame]:
-    # Most venues page forward from ``since``; where one call gives all there is, the second is never made.
+def _pages(client: MarketData, plan: Plan, span: Window) -> tuple[list[pd.DataFrame], int]:
+    """Pages with rows, and the calls that were made.
+
+    Most venues page forward from ``since``; where one call gives all there is, the second is never made.  A page may be empty because
+    nobody traded for as long as a page reaches, or because the market had not begun: what comes after is asked for all the same.
+    """
     pages: list[pd.DataFrame] = []
-    since = span.start
-    while len(pages) < _MOST_PAGES:
+    since, calls = span.start, 0
+    while calls < _MOST_PAGES and since < span.end:
         page = client.ohlc(plan.key.symbol, plan.key.timeframe, since)
+        calls += 1
         if page.empty:
-            break
+            if plan.reach is not None:
+                break
+            since += _WINDOWS_A_PAGE * plan.key.timeframe.delta
+            continue
         pages.append(candle_frame(page))
         newest = pages[-1]["ts"].iloc[-1].to_pydatetime()
         if newest < since or newest + plan.key.timeframe.delta >= span.end or plan.reach is not None:
             break
         since = newest + plan.key.timeframe.delta
-    return pages
+    return pages, calls
 
 
 def _reached(plan: Plan, span: Window, rows: pd.DataFrame, full: bool) -> datetime:

@@ -52,7 +52,8 @@ def trades_at(moments: list[datetime], prices: list[float], volumes: list[float]
 
 
 class CandleVenue:
-    """``reach``: only the newest so many candles, whatever ``since`` says (Kraken).  ``page``: at most so many from ``since`` on."""
+    """``reach``: only the newest so many candles, whatever ``since`` says (Kraken).  ``page``: at most so many from ``since`` on.
+    ``windows``: none beyond so many windows after ``since`` (Coinbase)."""
 
     def __init__(
         self,
@@ -62,11 +63,12 @@ class CandleVenue:
         now: datetime,
         reach: int | None = None,
         page: int | None = None,
+        windows: int | None = None,
     ) -> None:
         self.exchange = "kraken"
         self._candles = empty_candles() if candles is None else candles
         self._trades = trades_at([], [], []) if trades is None else trades
-        self._now, self._reach, self._page = now, reach, page
+        self._now, self._reach, self._page, self._windows = now, reach, page, windows
         self.asked: list[datetime | None] = []
         self.trade_calls = 0
 
@@ -82,6 +84,8 @@ class CandleVenue:
         told = self._candles[self._candles["ts"] <= self._now]
         told = told if self._reach is None else told.tail(self._reach)
         told = told if since is None else told[told["ts"] >= since]
+        if self._windows is not None and since is not None:
+            told = told[told["ts"] < since + self._windows * timeframe.delta]
         return (told if self._page is None else told.head(self._page)).reset_index(drop=True)
 
     def trades(self, symbol: str, cursor: str | None = None, since: datetime | None = None) -> tuple[pd.DataFrame, str]:

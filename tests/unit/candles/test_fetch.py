@@ -93,6 +93,24 @@ def test_a_venue_that_pages_forward_is_asked_until_it_has_caught_up() -> None:
     assert told.gaps == ()
 
 
+def test_a_silence_longer_than_a_page_is_not_taken_for_the_end_of_the_market() -> None:
+    market = candles_between(utc(2025, 10, 1), utc(2026, 1, 10, 13), Timeframe.H1)
+    silent = (market["ts"] >= utc(2025, 10, 20)) & (market["ts"] < utc(2025, 12, 1))  # a thousand hours
+    venue = CandleVenue(market[~silent].reset_index(drop=True), now=NOW, windows=300)
+    told = fetch(venue, everything(utc(2025, 10, 1)), NOW)
+    assert len(told.frame) == len(market) - silent.sum() - 1  # the running one
+    assert (told.gaps, [(w.start, w.end) for w in told.covered]) == ((), [(utc(2025, 10, 1), LAST)])
+    assert told.calls == len(venue.asked) < 12
+
+
+def test_a_market_that_began_pages_after_the_moment_asked_for_is_found_and_its_beginning_told() -> None:
+    market = candles_between(utc(2025, 12, 24, 7), utc(2026, 1, 10, 13), Timeframe.H1)
+    told = fetch(CandleVenue(market, now=NOW, windows=300), everything(utc(2025, 10, 1)), NOW)
+    assert len(told.frame) == len(market) - 1
+    [gap] = told.gaps
+    assert (gap.cause, gap.window) == (GapCause.LATE_START, Window(utc(2025, 10, 1), utc(2025, 12, 24, 7)))
+
+
 def test_what_the_plan_called_unreachable_stays_in_the_answer() -> None:
     start = LAST - 1000 * HOUR
     venue = CandleVenue(candles_between(start, LAST + HOUR, Timeframe.H1), now=NOW, reach=720)
