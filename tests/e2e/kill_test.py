@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -234,16 +234,18 @@ def symbol_of(altname: str) -> str:
     return f"{base.replace('XBT', 'BTC')}/USD"
 
 
-def write_market(folder: Path, days: int = DAYS) -> datetime:
+def write_market(
+    folder: Path, days: int = DAYS, *, waves: Mapping[str, float] | None = None, height: float = WAVE_HEIGHT
+) -> datetime:
     """Minute candles in the form of Kraken's archive, in triangle waves, each symbol a fifth of a wave behind the last.
 
     No two have one volume: candles that repeat others word for word are no market, and the contract refuses them.  Returns their end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     first = int(MARKET_ENDS.timestamp()) // 60 - days * 1440
-    for number, (name, price) in enumerate(WAVES.items()):
-        shift = number * WAVE_MINUTES // len(WAVES)
-        closes = [price * (1 + WAVE_HEIGHT * triangle(minute + shift)) for minute in range(-1, days * 1440)]
+    for number, (name, price) in enumerate((waves or WAVES).items()):
+        shift = number * WAVE_MINUTES // len(waves or WAVES)
+        closes = [price * (1 + height * triangle(minute + shift)) for minute in range(-1, days * 1440)]
         lines = [
             f"{(first + minute) * 60},{opens:.6f},{max(opens, closes_at):.6f},{min(opens, closes_at):.6f},{closes_at:.6f},"
             f"{25 + minute / 100_000:.5f},20\n"
