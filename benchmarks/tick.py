@@ -2,8 +2,8 @@
 
     python -m benchmarks.tick [--ticks 30]
 
-Prints medians: a tick whole, without the time the exchange took to answer (what Kracken itself costs), its processor time (which other work
-on the machine disturbs less), its stages, and the memory of the process.  The machine's own clock is read; nothing outside a temporary folder is written.
+Prints medians: a tick whole, without the time the exchange took to answer (what Kracken itself costs), its processor time (which other
+work on the machine disturbs less), its stages, and the memory of the process.  Nothing outside a temporary folder is written.
 """
 
 from __future__ import annotations
