@@ -31,6 +31,7 @@ from kracken_tasks.execution.protect import merged, protect, raise_plan
 from kracken_tasks.execution.reconcile import Reconciled, check_balances, doubt_ends, reconcile
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
+from kracken_tasks.execution.team import Team, TeamDecision, sell_part
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
 from kracken_tasks.ledger.codec import encode
@@ -306,9 +307,14 @@ class _Run:
                 found = self._candidate(view, key, now)
                 candidates[key.symbol] = replace(found, elsewhere=elsewhere.get(key.symbol, found.elsewhere))
         account = self._account(now)
+        team = Team(self.desk, deps.seats, candidates, deps.limits, deps.stops, self._retuned) if deps.seats else None
         for symbol, candidate in candidates.items():
             with self._guarding(symbol):
-                if self._decide_one(candidate, candidates, account, look, view.seq, now):
+                if team is not None:
+                    acted = self._decide_for_all(team, candidate, account, look, view.seq, now)
+                else:
+                    acted = self._decide_one(candidate, candidates, account, look, view.seq, now)
+                if acted:
                     account = self._account(now)
 
     def _wait(self, keys: Sequence[SeriesKey], now: datetime) -> datetime:
@@ -361,12 +367,7 @@ class _Run:
     ) -> bool:
         """Decide one symbol, write it down, act on it; True if an order went out."""
         deps = self.deps
-        candidate = replace(  # asked now, not when the stage began
-            candidate,
-            kill_switch=deps.kill_switch(),
-            not_armed=deps.not_armed(now),
-            first_orders=deps.first_orders(now),
-        )
+        candidate = self._asked_now(candidate, now)
         judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
         decision = judged.decision
         facts = "" if judged.facts is None else encode(judged.facts)
@@ -390,6 +391,52 @@ class _Run:
         sent = enter(self.desk, candidate, judged, deps.limits, deps.stops, now=deps.broker.now())
         if sent is not None:
             self._found = replace(self._found, sent=(*self._found.sent, sent))
+        return sent is not None
+
+    def _asked_now(self, candidate: Candidate, now: datetime) -> Candidate:
+        """With what is asked for every decision, and not when the stage began."""
+        deps = self.deps
+        return replace(
+            candidate,
+            kill_switch=deps.kill_switch(),
+            not_armed=deps.not_armed(now),
+            first_orders=deps.first_orders(now),
+        )
+
+    def _decide_for_all(
+        self, team: Team, candidate: Candidate, account: Account, look: Reconciled, commit_seq: int, now: datetime
+    ) -> bool:
+        """Decide one symbol for all agents, write it down, act on the net; True if an order went out.
+
+        A symbol that is being left in this tick is not decided: what its agents hold is on its way out.
+        """
+        symbol, deps = candidate.symbol, self.deps
+        if any(left.symbol == symbol for left in self._found.exits):
+            return False
+        decided = team.decide(self._asked_now(candidate, now), account, commit_seq=commit_seq, now=now)
+        self._found = replace(self._found, decisions=(*self._found.decisions, *decided.decisions))
+        if decided.problem:
+            self.problems[symbol] = decided.problem
+        if not decided.new:
+            return False  # a run of this tick that was killed wrote them, and may have sent the order
+        if decided.entry is not None:
+            sent = enter(self.desk, candidate, decided.entry, deps.limits, deps.stops, now=deps.broker.now())
+            self._found = replace(self._found, sent=(*self._found.sent, *([] if sent is None else [sent])))
+            return sent is not None
+        return decided.selling > 0 and self._sell_for_some(candidate, decided, look)
+
+    def _sell_for_some(self, candidate: Candidate, decided: TeamDecision, look: Reconciled) -> bool:
+        symbol, reason = candidate.symbol, f"signal: {decided.reason}"
+        if symbol in self._moved:  # its stops were placed or moved since the look
+            look = self._look_again()
+        position = self.deps.ledger.positions().get(symbol)
+        if position is None or symbol in self.desk.unknown:
+            return False
+        if position.amount - decided.selling < candidate.instrument.lot_step:
+            self._leave(position, candidate.quote, look, Purpose.EXIT, reason)
+            return True
+        sent = sell_part(self.desk, position, candidate.quote, look, amount=decided.selling, reason=reason)
+        self._found = replace(self._found, sent=(*self._found.sent, *([] if sent is None else [sent])))
         return sent is not None
 
     # -- ending --------------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules
 from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
+from kracken_tasks.strategies.seated import Seat
 
 __all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name"]
 
@@ -90,15 +91,16 @@ def _no_wait(keys: Sequence[SeriesKey], bar_ts: datetime) -> None:
 class TickDeps:
     """What a tick works with.
 
-    ``series``/``strategies`` by symbol; ``forecast_rows``: candles the forecast of a series looks at; ``sentiment``: what was last read
-    of a symbol, without asking any source; ``retuner`` is asked once a tick, under the lease, and gives each strategy the weights that
-    closed trades have taught; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits, within a bound of its own, until the
-    lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of a symbol is at a moment, in seconds
-    and in words, or None where none is recorded; ``elsewhere`` a second source's prices, or why there are none (it never raises);
-    ``kill_switch`` who holds it and why, read anew for every decision, empty where nobody does; ``not_armed`` why real money may not be
-    spent at a moment, empty where it may; ``first_orders`` the most one order may be worth then, and why, None: no such cap;
-    ``journal`` of a direct flatten, adopted before anything else; ``rates``: stated worth of other money in ``currency``; ``pause``
-    lets so many seconds pass: a doubt that time ends is waited out where a position lies naked for it.
+    ``series``/``strategies`` by symbol; ``seats``: agents with a share of the capital each (empty: one strategy a symbol on all of it;
+    else ``strategies`` tells only how many candles are read); ``forecast_rows``: candles the forecast of a series looks at;
+    ``sentiment``: what was last read of a symbol, without asking any source; ``retuner`` is asked once a tick, under the lease, and
+    gives each strategy the weights that closed trades have taught; ``row_findings`` the contract's cheap rules; ``wait_for_bar`` waits,
+    within a bound of its own, until the lake covers the bar that opened at the given time; ``feed`` says how old the recorded stream of
+    a symbol is at a moment, in seconds and in words, or None where none is recorded; ``elsewhere`` a second source's prices, or why
+    there are none (it never raises); ``kill_switch`` who holds it and why, read anew for every decision, empty where nobody does;
+    ``not_armed`` why real money may not be spent at a moment, empty where it may; ``first_orders`` the most one order may be worth
+    then, and why, None: no such cap; ``journal`` of a direct flatten, adopted before anything else; ``rates``: stated worth of other
+    money in ``currency``; ``pause`` lets so many seconds pass: a doubt that time ends is waited out where a position lies naked for it.
     """
 
     broker: Broker
@@ -114,6 +116,7 @@ class TickDeps:
     config: ExecutionConfig = field(default_factory=ExecutionConfig)
     forecast: ForecastSource = _no_forecast
     forecast_rows: Callable[[SeriesKey], int] = _no_rows
+    seats: tuple[Seat, ...] = ()
     sentiment: Callable[[str, datetime], SentimentReading | None] = _no_sentiment
     retuner: Callable[[datetime], Callable[[Strategy], Strategy]] = _as_it_is
     wait_for_bar: Callable[[Sequence[SeriesKey], datetime], None] = _no_wait
