@@ -6,20 +6,19 @@ or rows that could not be candles (unsorted, doubled, not finite) or events (not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 
 from kracken_tasks.domain.market import DataKey, SeriesKey, key_parts
 from kracken_tasks.domain.refs import Finding, StagedSeries, Verdict
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
 from kracken_tasks.lake.block import Block
-from kracken_tasks.lake.dataset import CANDLES, Dataset, dataset_of, folder_of
-from kracken_tasks.lake.manifest import QuarantineEntry, digest
+from kracken_tasks.lake.dataset import CANDLES, Dataset, dataset_of
+from kracken_tasks.lake.kept_out import KeptOut
 from kracken_tasks.lake.spans import Spans
 from kracken_tasks.lake.staging import read_staged, staged_bytes, staged_table
 from kracken_tasks.lake.store import Store
@@ -39,15 +38,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """All that one verdict says of one key.  ``blocked``: nothing of it was accepted."""
+    """All that one verdict says of one key.  ``blocked``: nothing of it was accepted; ``asked``: rows kept out included."""
 
     key: DataKey
     parts: tuple[Part, ...]
     blocked: bool
     asked: Spans
-    rejected: Spans
-    quarantine: tuple[QuarantineEntry, ...]
-    quarantine_objects: Mapping[str, bytes]
+    kept_out: tuple[KeptOut, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -80,13 +77,13 @@ def arrivals_of(store: Store, verdict: Verdict) -> tuple[Arrival, ...]:
 
 def _arrival(store: Store, verdict: Verdict, key: DataKey) -> Arrival:
     accepted = [staged for staged in verdict.accepted if staged.key == key]
-    quarantine, objects, rejected = _quarantine(store, key, [one for one in verdict.quarantined if one.key == key])
-    asked = spans.subtract(spans.union(*(_asked(staged, verdict) for staged in accepted)), rejected)
+    asked = spans.union(*(_asked(staged, verdict) for staged in accepted))
     parts = tuple(Part(staged, *staged_bytes(store, staged)) for staged in accepted if staged.path)
-    return Arrival(
-        key, parts, not accepted, asked, rejected, quarantine, objects,
-        tuple(finding for finding in verdict.findings if finding.key == key),
-    )  # fmt: skip
+    kept_out = tuple(
+        KeptOut(staged, *read_staged(store, staged)) for staged in verdict.quarantined if staged.key == key
+    )
+    findings = tuple(finding for finding in verdict.findings if finding.key == key)
+    return Arrival(key, parts, not accepted, asked, kept_out, findings)
 
 
 def _rows(part: Part) -> Block:
@@ -123,24 +120,3 @@ def _asked(staged: StagedSeries, verdict: Verdict) -> Spans:
         floor, end = ticks(frame.floor(staged.asked_from)), ticks(frame.floor(asked_to))
         start = floor if floor == start else floor + frame.seconds * 1000
     return ((start, end),) if start < end else ()
-
-
-def _quarantine(
-    store: Store, key: DataKey, staged: Sequence[StagedSeries]
-) -> tuple[tuple[QuarantineEntry, ...], dict[str, bytes], Spans]:
-    dataset, folder = dataset_of(key), f"quarantine/{folder_of(key)}"
-    objects: dict[str, bytes] = {}
-    entries: dict[str, QuarantineEntry] = {}
-    times: list[int] = []
-    for one in staged:
-        raw, table = read_staged(store, one)
-        name = f"{folder}/{digest(raw)[:20]}.parquet"
-        objects[name] = raw
-        moments = table.column("ts").cast(pa.timestamp(dataset.unit, "UTC")).cast(pa.int64()).to_pylist()
-        entries[name] = QuarantineEntry(name, digest(raw), one.rows, min(moments), max(moments))
-        times += moments
-    step, origin = 1, 0
-    if isinstance(key, SeriesKey) and staged:
-        step, origin = key.timeframe.seconds * 1000, dataset.ticks(key.timeframe.floor(staged[0].asked_from))
-    opens = sorted({origin + (moment - origin) // step * step for moment in times})
-    return tuple(entries.values()), objects, spans.of_grid(np.array(opens, np.int64), step)

@@ -13,7 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kracken_tasks.domain.clock import from_ms, monotonic_seconds, to_ms
 from kracken_tasks.domain.market import DataKey, SeriesKey, TapeKey, key_parts
@@ -23,9 +27,10 @@ from kracken_tasks.lake import spans, staging, upkeep
 from kracken_tasks.lake.arrivals import Arrival, arrivals_of
 from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import Dataset, dataset_of
+from kracken_tasks.lake.kept_out import quarantined
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import Change, Commit, FileEntry, SeriesState, State, digest
-from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact
+from kracken_tasks.lake.merge import Rewrite, news_of, rewrites_for, runs_to_compact, standing
 from kracken_tasks.lake.outages import OutageTold, outage_changes
 from kracken_tasks.lake.reader import FOREVER, BlockReader, Unit, newest, units
 from kracken_tasks.lake.release import held_frame, held_rows
@@ -129,7 +134,7 @@ class Lake:
         """Let rows out of quarantine, on a person's word: all that is held of ``key``, or what opens in [start, end).
 
         They become visible like any other row (a revision, where one is there); who and why stand in the commit, the findings
-        stay.  ``known_at``: market time.
+        stay.  The same row told again later is not kept out again.  ``known_at``: market time.
 
         Raises: BadData if nothing of the kind is held (any more), or a row cannot be kept at all (not finite, off the grid).
         """
@@ -305,13 +310,14 @@ class Lake:
             series = base.series.get(arrival.key, SeriesState(arrival.key))
             taken = taken_over(series, arrival, seq, moment, files)
             one = self._drawn(series, arrival.rows, seq, moment) if taken is None else Drawn(taken)
-            if one.change.added or one.change.revised or _says_more(series, arrival):
-                change = replace(
-                    one.change, blocked=arrival.blocked, asked=arrival.asked, rejected=arrival.rejected,
-                    quarantine=arrival.quarantine, findings=arrival.findings,
-                )  # fmt: skip
+            out = quarantined(arrival.kept_out, series, seq, partial(self._standing, series))
+            change = replace(
+                one.change, blocked=arrival.blocked, asked=spans.subtract(arrival.asked, out.rejected),
+                rejected=out.rejected, quarantine=out.entries, findings=arrival.findings,
+            )  # fmt: skip
+            if change.added or change.revised or _says_more(series, change):
                 drawn.append(replace(one, change=change))
-                files.objects |= arrival.quarantine_objects
+                files.objects |= dict(out.objects)
         if not drawn:
             return None
         changes, checked = tuple(written(drawn, files)), to_ms(verdict.checked_at)
@@ -327,11 +333,14 @@ class Lake:
             rewrites = rewrites_for(series.files, stamped, self._reading(rows.dataset))
         return Drawn(Change(series.key, news.added, news.revised, news.unchanged), rewrites)
 
+    def _standing(self, series: SeriesState, rows: Block) -> NDArray[np.bool_]:
+        return standing(self._known(series, rows), rows)
+
     def _known(self, series: SeriesState, rows: Block) -> Block:
         dataset = rows.dataset
         if not len(rows):
             return Block.empty(dataset)
-        start, end = int(rows["ts"][0]) - dataset.slack, int(rows["ts"][-1]) + dataset.slack + 1
+        start, end = int(rows["ts"].min()) - dataset.slack, int(rows["ts"].max()) + dataset.slack + 1
         blocks = self._reader.read(units(series.files, start=start, end=end), dataset)
         return Block.concat(blocks, dataset) if dataset.identity else newest(blocks)
 
@@ -343,12 +352,12 @@ class Lake:
         return whole_file
 
 
-def _says_more(series: SeriesState, arrival: Arrival) -> bool:
+def _says_more(series: SeriesState, change: Change) -> bool:
     """True when a verdict without new candles still tells readers something: asked further, blocked, kept out, released."""
     return (
-        bool(spans.subtract(arrival.asked, series.asked))
-        or arrival.blocked != series.blocked
-        or {entry.sha256 for entry in arrival.quarantine} != {entry.sha256 for entry in series.quarantine}
+        bool(spans.subtract(change.asked, series.asked))
+        or change.blocked != series.blocked
+        or {entry.sha256 for entry in change.quarantine} != {entry.sha256 for entry in series.quarantine}
     )
 
 

@@ -214,7 +214,8 @@ class SeriesState:
     """One series or tape: its live files by time, what was asked, what is kept out, and the newest verdict on it.
 
     ``quarantine`` is what the newest verdict kept out, ``held`` all that was ever kept out and neither released nor replaced by
-    good rows for the same times.  ``outages`` are those that nobody has asked again for.
+    good rows for the same times.  ``outages`` are those that nobody has asked again for; ``released`` all times that a person let a row
+    in for.
     """
 
     key: DataKey
@@ -227,6 +228,7 @@ class SeriesState:
     verdict_seq: int = 0
     held: tuple[QuarantineEntry, ...] = ()
     outages: tuple[Outage, ...] = ()
+    released: Spans = ()
 
     def after(self, change: Change, commit: Commit) -> SeriesState:
         gone = set(change.files_removed)
@@ -257,6 +259,7 @@ class SeriesState:
         return replace(
             self, rejected=rejected, held=_still_held(self.held, rejected), quarantine=quarantine,
             asked=spans.union(self.asked, change.released), blocked=self.blocked and bool(quarantine),
+            released=spans.union(self.released, change.released),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -266,6 +269,7 @@ class SeriesState:
             "quarantine": [entry.to_json() for entry in self.quarantine],
             "findings": [_finding_json(finding) for finding in self.findings],
             "held": [entry.to_json() for entry in self.held], "outages": [one.to_json() for one in self.outages],
+            **({"released": self.released} if self.released else {}),
         }  # fmt: skip
 
     @classmethod
@@ -277,6 +281,7 @@ class SeriesState:
             tuple(QuarantineEntry.from_json(entry) for entry in data["quarantine"]),
             tuple(_finding(finding, key) for finding in data["findings"]), data["verdict_seq"],
             tuple(QuarantineEntry.from_json(entry) for entry in data.get("held", data["quarantine"])), _outages(data),
+            _spans(data.get("released", ())),
         )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from kracken_tasks.lake.tapes import first_told
 
 __all__ = [
     "FAN_OUT", "LARGEST_ROWS", "MOST_TAKEN_OVER", "SMALL_ROWS", "News", "Rewrite", "news_of", "rewrites_for", "runs_to_compact",
-    "stands_alone",
+    "standing", "stands_alone",
 ]  # fmt: skip
 
 SMALL_ROWS: Final = 512
@@ -84,6 +84,19 @@ def news_of(known: Block, incoming: Block) -> News:
     order = np.argsort(rows["ts"], kind="stable")
     rows = Block({**rows.columns, "revision": revisions}).take(order)
     return News(rows, len(fresh), len(revised), len(incoming) - len(rows))
+
+
+def standing(known: Block, rows: Block) -> NDArray[np.bool_]:
+    """Which of ``rows`` (in any order) say nothing that the newest ``known`` ones do not say."""
+    if rows.dataset.identity:
+        one_by_one = (first_told(known, rows.take(slice(at, at + 1))) for at in range(len(rows)))
+        return np.array([not len(news) for news in one_by_one], bool)
+    if not len(known):
+        return np.zeros(len(rows), bool)
+    at = np.minimum(np.searchsorted(known["ts"], rows["ts"]), len(known) - 1)
+    old = known.take(at)
+    same: NDArray[np.bool_] = (old["ts"] == rows["ts"]) & _same(_fill_unknown(rows, old), old)
+    return same
 
 
 def rewrites_for(files: Sequence[FileEntry], rows: Block, read: Callable[[FileEntry], Block]) -> list[Rewrite]:

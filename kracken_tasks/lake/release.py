@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey
@@ -17,6 +16,7 @@ from kracken_tasks.lake import spans
 from kracken_tasks.lake.arrivals import joined
 from kracken_tasks.lake.block import Block
 from kracken_tasks.lake.dataset import dataset_of
+from kracken_tasks.lake.kept_out import as_it_came
 from kracken_tasks.lake.manifest import SeriesState
 from kracken_tasks.lake.spans import Spans
 from kracken_tasks.lake.staging import table_of, to_frame
@@ -34,7 +34,7 @@ def held_rows(store: Store, series: SeriesState, low: int, high: int) -> tuple[B
     parts = []
     for entry in series.held:
         if entry.first < high and entry.last >= low:
-            block = Block.from_table(_told(table_of(store.get(entry.name))), dataset)
+            block = Block.from_table(as_it_came(table_of(store.get(entry.name))), dataset)
             parts.append(block.take((block["ts"] >= low) & (block["ts"] < high)))
     rows = joined(parts, dataset)
     if not len(rows):
@@ -66,8 +66,3 @@ def held_frame(store: Store, series: SeriesState) -> pd.DataFrame:
     open_ = [any(start <= at < end for start, end in series.rejected) for at in ticks]
     rows = rows[open_].drop_duplicates(["ts", *dataset.identity[1:]], keep="last")
     return rows.sort_values("ts", kind="stable", ignore_index=True)
-
-
-def _told(table: pa.Table) -> pa.Table:
-    """Without the rule and the reason: the row as it came."""
-    return table.drop_columns([name for name in ("rule", "reason") if name in table.column_names])

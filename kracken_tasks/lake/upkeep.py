@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from kracken_tasks.domain.clock import from_ms, to_ms
 from kracken_tasks.errors import BadData
+from kracken_tasks.lake.kept_out import commit_of
 from kracken_tasks.lake.log import CommitLog
 from kracken_tasks.lake.manifest import State
 from kracken_tasks.lake.staging import STAGING
@@ -142,18 +143,26 @@ def sweep(
     """
     stale = store.written_before(STAGING, staged_before) if staged_before else []
     old = store.written_before("data", staged_before) if staged_before else []
+    told = _swept(store)
+    kept_out = _new_quarantine(store, staged_before, told) if staged_before else []
     named = log.head()
-    head = fence() if set(old) - _names(named) - set(_replaced(store, log, named)) else named
+    left = set(old) - _names(named) - set(_replaced(log, named, told)) or _unnamed_quarantine(log, named, kept_out)
+    head = fence() if left else named
     live = _names(head)
     upto = _upto(log, head, replaced_before)
-    replaced = _replaced(store, log, head)
+    replaced = _replaced(log, head, told)
     doomed = [name for name, seq in replaced.items() if seq <= upto and name not in live and store.exists(name)]
     unnamed = [name for name in old if name not in live and name not in replaced]
+    unnamed += _unnamed_quarantine(log, head, kept_out)
     checkpoints = log.spare_checkpoints(head.seq)
     for name in (*doomed, *stale, *unnamed, *checkpoints):
         store.delete(name)
-    if upto > _swept(store):
-        store.put_scratch(_SWEPT, json.dumps({"seq": upto}).encode())
+    looked = {
+        "seq": max(upto, told["seq"]),
+        "kept_out": max(told["kept_out"], to_ms(staged_before) if staged_before else 0),
+    }
+    if looked != told:
+        store.put_scratch(_SWEPT, json.dumps(looked, sort_keys=True).encode())
     return Swept(len(doomed), len(stale), len(unnamed), len(checkpoints), log.fold())
 
 
@@ -161,19 +170,40 @@ def _names(state: State) -> set[str]:
     return {entry.name for series in state.series.values() for entry in series.files}
 
 
-def _replaced(store: Store, log: CommitLog, head: State) -> dict[str, int]:
+def _replaced(log: CommitLog, head: State, told: Mapping[str, int]) -> dict[str, int]:
     """Files that were replaced since the last sweep, and by which commit: what was named once is live, or here, or gone."""
-    seqs = range(_swept(store) + 1, head.seq + 1)
+    seqs = range(told["seq"] + 1, head.seq + 1)
     return {name: seq for seq in seqs for change in log.commit(seq).changes for name in change.files_removed}
+
+
+def _new_quarantine(store: Store, before: datetime, told: Mapping[str, int]) -> list[str]:
+    """Quarantine that is old enough and that no sweep has looked at: what counted then counts for ever."""
+    looked_at = set(store.written_before("quarantine", from_ms(told["kept_out"])))
+    return [name for name in store.written_before("quarantine", before) if name not in looked_at]
+
+
+def _unnamed_quarantine(log: CommitLog, head: State, names: Iterable[str]) -> list[str]:
+    """Those whose commit was never made, or is another one."""
+    unnamed = []
+    for name in names:
+        seq = commit_of(name)
+        if seq is None:
+            continue
+        changes = log.commit(seq).changes if 0 < seq <= head.seq else ()
+        if not any(entry.name == name for change in changes for entry in change.quarantine):
+            unnamed.append(name)
+    return unnamed
 
 
 def _upto(log: CommitLog, head: State, before: datetime | None) -> int:
     return head.seq if before is None else log.seq_known_at(to_ms(before))
 
 
-def _swept(store: Store) -> int:
-    """Up to which commit replaced files are gone: a short cut, so that a round costs what happened since the last."""
-    return int(json.loads(store.get(_SWEPT))["seq"]) if store.exists(_SWEPT) else 0
+def _swept(store: Store) -> dict[str, int]:
+    """``seq``: up to which commit replaced files are gone; ``kept_out``: up to which stamp (ms) quarantine was looked at.  Short cuts, so
+    that a round costs what happened since the last."""
+    told = json.loads(store.get(_SWEPT)) if store.exists(_SWEPT) else {}
+    return {name: int(told.get(name, 0)) for name in ("seq", "kept_out")}
 
 
 def _pin_name(name: str) -> str:

@@ -211,6 +211,60 @@ def test_what_a_silent_venue_was_to_tell_begins_after_the_newest_candle(lake: La
     assert causes(lake, ETH, 10, 12) == [(10, 11, "not_fetched", ""), (11, 12, "venue_outage", "timed out")]
 
 
+def test_a_released_row_told_again_stays_released(lake: Lake, store: Store) -> None:
+    whole = candle_frame(12)
+    frame = whole.iloc[:10]
+    keeping_out(lake, frame, [3, 4])
+    lake.release(BTC, by="Ada", reason="seen elsewhere", known_at=hours(12), start=hours(3), end=hours(4))
+    for reader in (lake, Lake(store)):
+        assert keeping_out(reader, frame, [3, 4]) == 2  # the same again: nothing to say
+        assert not reader.snapshot().rejects(BTC, hours(3))
+    # With news in the batch there is a commit, which keeps out the row that nobody released.
+    assert keeping_out(lake, whole, [3, 4]) == 3
+    assert causes(lake, BTC, 0, 12) == [(4, 5, "rejected", "")]
+    assert lake.snapshot().candles(BTC)["ts"].tolist() == whole.drop(index=4)["ts"].tolist()
+    assert lake.held(BTC)["ts"].tolist() == [pd.Timestamp(hours(4))]
+    lake.release(BTC, by="Ada", reason="that one, too", known_at=hours(13))
+    assert keeping_out(lake, whole, [3, 4]) == 4
+    assert not Lake(store).snapshot().in_quarantine(BTC)
+    pd.testing.assert_frame_equal(Lake(store).snapshot().candles(BTC), whole)
+
+
+def test_another_value_for_a_released_time_is_kept_out_like_any_other(lake: Lake) -> None:
+    frame = candle_frame(10)
+    keeping_out(lake, frame, [3])
+    lake.release(BTC, by="Ada", reason="seen elsewhere", known_at=hours(12))
+    wild = frame.copy()
+    wild.loc[3, "high"] = 10_000.0
+    assert keeping_out(lake, wild, [3]) == 3
+    assert lake.snapshot().rejects(BTC, hours(3))
+    assert lake.snapshot().candles(BTC)["high"][3] == frame["high"][3]
+
+
+def test_a_released_trade_told_again_stays_released_and_its_neighbours_do_not(lake: Lake, store: Store) -> None:
+    trades = trade_frame(10)
+
+    def keep_out(rows: list[int]) -> int:
+        staged = lake.stage(TRADES, trades.drop(index=[4, 6]), asked_from=START, asked_to=seconds(20), source="stream")
+        out = lake.stage_rows(staged, trades.iloc[rows].assign(rule="misprint", reason="far from its neighbours"))
+        return lake.commit(accepting([staged], quarantined=[out]), known_at=seconds(20)).seq
+
+    keep_out([4, 6])
+    lake.release(TRADES, by="Ada", reason="it happened", known_at=seconds(30), start=seconds(4.5), end=seconds(5.5))
+    assert keep_out([4, 6]) == 2
+    assert keep_out([4]) == 3  # this verdict keeps out nothing that is not released
+    assert not lake.snapshot().in_quarantine(TRADES)
+    assert Lake(store).snapshot().tape(TRADES)["trade_id"].tolist() == [1, 2, 3, 4, 5, 6, 8, 9, 10]
+
+
+def test_rows_kept_out_again_and_again_are_stored_once(lake: Lake, store: Store) -> None:
+    for end in range(6, 10):
+        keeping_out(lake, candle_frame(10).iloc[:end], [3])
+    assert len(store.list("quarantine")) == 1
+    assert Lake(store).verify() == []
+    assert len(lake.sql("SELECT * FROM quarantine")) == 4
+
+
 class _LostAnswers(MemoryStore):
     """A bucket whose answer to a commit is lost: the client asks again, and is told that the name is taken."""
 

@@ -16,7 +16,7 @@ from kracken_tasks.lake.log import CHECKPOINT_EVERY, KEPT_CHECKPOINT_EVERY, Comm
 from kracken_tasks.lake.manifest import Commit, State
 from kracken_tasks.lake.store import Store
 from tests.support.candle_frames import BTC, ETH, START, accepting, candle_frame, commit_frame, hours, stage_frame
-from tests.support.lake_stores import STORES, MemoryStore, store_of
+from tests.support.lake_stores import STORES, Killed, MemoryStore, StoppingStore, store_of
 from tests.support.tape_frames import TRADES, commit_tape, seconds, trade_frame
 
 LONG_AGO, MUCH_LATER = utc(1999, 1, 1), utc(2999, 1, 1)
@@ -143,6 +143,34 @@ def test_what_a_killed_writer_left_is_deleted_when_it_is_old_and_not_before(tmp_
     swept = lake.vacuum(staged_before=START + timedelta(days=1))
     assert (swept.unnamed, swept.staged, store.exists(lost)) == (1, 0, False)
     assert lake.verify() == []
+
+
+def test_quarantine_that_a_killed_writer_left_is_deleted_and_all_that_was_ever_named_stays() -> None:
+    store = MemoryStore()
+    lake = Lake(store)
+
+    def keep_out(at: int, into: Store) -> None:
+        frame = candle_frame(10 + at)
+        staged = stage_frame(Lake(into), BTC, frame.drop(index=at).reset_index(drop=True))
+        out = Lake(into).stage_rows(staged, frame.iloc[[at]].assign(rule="jump", reason="prices do not jump"))
+        Lake(into).commit(accepting([staged], quarantined=[out]), known_at=hours(20))
+
+    keep_out(3, store)
+    lake.release(BTC, by="Ada", reason="fine", known_at=hours(21))
+    for at in (7, 8):  # after the rows that were staged twice, the data and the quarantine; before the commit
+        with pytest.raises(Killed):
+            keep_out(at, StoppingStore(store, 4))
+    assert len(store.list("quarantine")) == 3
+    assert lake.vacuum(staged_before=store.now).unnamed == 0  # too young
+    store.now += timedelta(days=1)
+    swept = lake.vacuum(staged_before=store.now)
+    assert (swept.unnamed, len(store.list("quarantine"))) == (4, 1)
+    assert len(lake.sql("SELECT * FROM quarantine")) == 1
+    keep_out(7, store)
+    store.now += timedelta(days=1)
+    assert lake.vacuum(staged_before=store.now).unnamed == 0
+    assert len(Lake(store).sql("SELECT * FROM quarantine")) == 2
+    assert Lake(store).verify() == []
 
 
 def test_staged_rows_of_a_batch_under_way_are_left_alone(lake: Lake) -> None:
