@@ -97,6 +97,7 @@ def backfill(
         tape=keep_trades is True,
     )  # fmt: skip
     _tell_plan(plan, pace)
+    _tell_kept_out(store, plan)
     if dry_run:
         return
     _import(store, venue, judge, [file for key, (file, _) in files.items() if _takes_from_archive(plan, key)])
@@ -203,6 +204,20 @@ def _tell_plan(plan: BackfillPlan, pace: float) -> None:
         return
     lasting = timedelta(seconds=round(plan.seconds))
     say(f"{len(plan.days)} days of trades, about {plan.calls} calls, {lasting} at {pace:g} s a call")
+
+
+def _tell_kept_out(store: Lake, plan: BackfillPlan) -> None:
+    """A row that a contract kept out would be kept out again: it is not asked for, and that is said."""
+    from kracken_tasks.lake import HoleCause
+
+    snapshot = store.snapshot()
+    for key in plan.keys:
+        holes = snapshot.holes(key, plan.span.start, plan.span.end)
+        if out := sum(hole.windows for hole in holes if hole.cause is HoleCause.REJECTED):
+            command = f"kracken quarantine show {key.exchange} {key.symbol} {key.timeframe.value}"
+            say(
+                f"{key}: {out} of its windows hold rows that a contract kept out, and are not asked for again: {command}"
+            )
 
 
 def _tell_findings(found: Iterable[Sequence[Finding]]) -> None:

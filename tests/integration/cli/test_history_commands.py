@@ -79,6 +79,21 @@ def test_what_a_file_holds_is_taken_from_it_and_the_rest_from_the_venue(kracken_
     assert sources.out.splitlines() == ["source,n", "archive,24", "ohlc,24"]
 
 
+def test_a_window_whose_row_was_kept_out_is_not_called_complete(kracken_there: Kracken, tmp_path: Path) -> None:
+    first = 1_735_948_800  # 2025-01-04
+    archive = tmp_path / "ADAUSD_60.csv"
+    archive.write_text(
+        "".join(f"{first + 3600 * hour},1.0,1.2,0.9,1.1,{-1 if hour == 5 else 25 + hour},7\n" for hour in range(48))
+    )
+    kracken_there("import", archive)
+    said = kracken_there("backfill", *TWO_DAYS, "--timeframes", "1h")
+    assert "nothing is missing" in said.out
+    assert (
+        "1 of its windows hold rows that a contract kept out, and are not asked for again: kracken quarantine show"
+        in said.out
+    )
+
+
 def test_coarser_candles_are_made_of_what_the_lake_holds_and_months_are_shown(kracken_there: Kracken) -> None:
     kracken_there("backfill", "ADA/USD", "--from", "2024-11-29", "--timeframes", "1d", "--source", "ohlc")
     said = kracken_there("aggregate", "ADA/USD", "--of", "1d", "--into", "1w")
