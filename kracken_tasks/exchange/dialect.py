@@ -5,7 +5,7 @@ In: a ``VenueClient``.  Out: domain words.  Never: retries, locks or error table
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -26,6 +26,7 @@ class Dialect(Protocol):
     ohlc_reaches: Mapping[Timeframe, int | None]
     conditional_close: bool
     native_kinds: frozenset[OrderKind]
+    stream_token: Callable[[], str] | None
 
     def now(self) -> datetime: ...
     def load_instruments(self, *, refresh: bool) -> dict[str, Instrument]: ...

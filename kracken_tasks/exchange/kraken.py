@@ -8,7 +8,7 @@ Source: Kraken REST reference, 2026; ccxt 4.5.90 for the encodings.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -53,6 +53,7 @@ class KrakenDialect:
     def __init__(self, client: VenueClient) -> None:
         self._client = client
         self._listing = KrakenListing(client)
+        self.stream_token: Callable[[], str] | None = self._stream_token
 
     # -- what is listed ----------------------------------------------------------------------------------------------
 
@@ -230,6 +231,11 @@ class KrakenDialect:
     def _fills_of(self, rows: Mapping[str, Any], what: str) -> list[Fill]:
         with as_documented(self._client.exchange, what):
             return [wire.fill_of(trade_id, row, self._listing.symbol, quote_asset) for trade_id, row in rows.items()]
+
+    def _stream_token(self) -> str:
+        result = self._client.read_result("privatePostGetWebSocketsToken")
+        with as_documented(self._client.exchange, "GetWebSocketsToken"):
+            return str(result["token"])
 
     # -- private: sending --------------------------------------------------------------------------------------------
 

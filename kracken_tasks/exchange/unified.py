@@ -61,6 +61,7 @@ class UnifiedDialect:
 
     conditional_close = False
     native_kinds = frozenset(_PLAIN_KINDS)
+    stream_token: Callable[[], str] | None = None  # what a private stream needs there, ccxt signs by itself
 
     def __init__(self, client: VenueClient, symbols: Iterable[str] = ()) -> None:
         """``symbols``: those that are traded here, for venues that list an account one symbol at a time."""

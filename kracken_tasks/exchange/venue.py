@@ -85,6 +85,17 @@ class CcxtVenue:
         return self._dialect.native_kinds
 
     @property
+    def has_stream_token(self) -> bool:
+        """Whether the private stream is opened with a token that is asked for over REST (Kraken)."""
+        return self._dialect.stream_token is not None
+
+    def stream_token(self) -> str:
+        """A fresh token for the private stream, good for minutes.  Raises: Misconfigured where the venue has none; RetryLater."""
+        if self._dialect.stream_token is None:
+            raise Misconfigured(f"{self._exchange} gives out no token for streams", venue=self._exchange)
+        return self._dialect.stream_token()
+
+    @property
     def has_key(self) -> bool:
         """Whether the private half can be used."""
         return self._client.has_key

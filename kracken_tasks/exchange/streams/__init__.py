@@ -7,6 +7,8 @@ In: an exchange id, ccxt's options.  Out: items in order, each once, and what is
 - ``pump``         one feed kept alive · ``pumps`` what the four channels add · ``tracks`` what was seen, what is missing
 - ``latecomers``   who joins a feed that others have begun
 - ``source``       the two halves of a venue as protocols · ``ccxt_source`` ccxt.pro · ``questions`` REST in a thread
+- ``account_feed``   an account: the stream rings, REST tells · ``ccxt_account`` the bell through ccxt.pro
+- ``listener``     who reads · ``opening`` from names or settings to the halves
 - ``kraken_frames`` refusals and checksums that ccxt leaves out · ``clock`` market time · ``backoff`` pauses
 
 ccxt loads when the first feed starts.

@@ -33,7 +33,7 @@ from kracken_tasks.exchange.streams.clock import StreamClock
 from kracken_tasks.exchange.streams.source import StreamTrouble
 from kracken_tasks.exchange.streams.words import Book, Candle, Channel, FeedKey, Item, PublicTrade, Ticker
 
-__all__ = ["CcxtStreams"]
+__all__ = ["CcxtLine", "CcxtStreams", "secrets_of"]
 
 _log = logging.getLogger(__name__)
 # ccxt's log of frames and requests may hold a key.
@@ -52,7 +52,7 @@ _CLOSE_SECONDS: Final = 5.0
 _SECRET_OPTIONS = ("apiKey", "secret", "password", "privateKey", "token")
 
 
-class _Line:
+class CcxtLine:
     """One ccxt.pro instance: one channel and timeframe of a venue, and what its frames told."""
 
     def __init__(self, exchange: str, options: Mapping[str, Any]) -> None:
@@ -159,13 +159,13 @@ class CcxtStreams:
         self.exchange = exchange
         self.consecutive_ids = exchange in _CONSECUTIVE
         self._options = dict(options or {})
-        self._secrets = tuple(str(self._options[name]) for name in _SECRET_OPTIONS if self._options.get(name))
+        self._secrets = secrets_of(self._options)
         self._clock = clock
-        self._current: dict[object, _Line] = {}  # which new subscriptions of a channel and timeframe join
-        self._used: dict[FeedKey, _Line] = {}
+        self._current: dict[object, CcxtLine] = {}  # which new subscriptions of a channel and timeframe join
+        self._used: dict[FeedKey, CcxtLine] = {}
         self._sockets: dict[FeedKey, int] = {}  # how often the line's socket had been replaced when a feed began
         self._has: dict[str, Any] | None = None
-        self._listed: _Line | None = None  # whose markets the others share
+        self._listed: CcxtLine | None = None  # whose markets the others share
         self._loading = asyncio.Lock()
         self._closed = False
 
@@ -243,22 +243,22 @@ class CcxtStreams:
 
     # -- inside --------------------------------------------------------------------------------------------------------------
 
-    def _line(self, key: FeedKey) -> _Line:
+    def _line(self, key: FeedKey) -> CcxtLine:
         if self._closed:
             raise StreamTrouble("the streams are closed", feed=str(key))
         if key not in self._used:
             if _place(key) not in self._current:
-                self._current[_place(key)] = _Line(self.exchange, self._options)
+                self._current[_place(key)] = CcxtLine(self.exchange, self._options)
             self._used[key] = self._current[_place(key)]
         return self._used[key]
 
-    async def _with_markets(self, line: _Line) -> None:
+    async def _with_markets(self, line: CcxtLine) -> None:
         """Every instance needs the list of markets; it is asked for once."""
         if line.api.markets:
             return
         async with self._loading:
             if self._listed is None:
-                listed = _Line(self.exchange, self._options)
+                listed = CcxtLine(self.exchange, self._options)
                 try:
                     await listed.api.load_markets()
                 except BaseException:
@@ -268,7 +268,7 @@ class CcxtStreams:
             if not line.api.markets:
                 line.api.set_markets_from_exchange(self._listed.api)
 
-    async def _watch(self, line: _Line, key: FeedKey) -> Sequence[Item]:
+    async def _watch(self, line: CcxtLine, key: FeedKey) -> Sequence[Item]:
         if key.channel is Channel.TICKER:
             return (self._ticker(await self._best_prices(line, key.symbol), key),)
         if key.channel is Channel.TRADES:
@@ -280,13 +280,13 @@ class CcxtStreams:
             raise StreamTrouble("the book does not have the checksum that the venue sent", feed=str(key))
         return (self._book(book, key, checked=True if key.symbol in line.checked else None),)
 
-    async def _trades(self, line: _Line, symbol: str) -> Sequence[Mapping[str, Any]]:
+    async def _trades(self, line: CcxtLine, symbol: str) -> Sequence[Mapping[str, Any]]:
         # Kraken sends past trades only when asked: without them a quiet pair looks like a subscription that hangs.
         asked = {"snapshot": True} if self.exchange == "kraken" else {}
         told: Sequence[Mapping[str, Any]] = await line.api.watch_trades(symbol, None, None, asked)
         return told
 
-    async def _best_prices(self, line: _Line, symbol: str) -> Mapping[str, Any]:
+    async def _best_prices(self, line: CcxtLine, symbol: str) -> Mapping[str, Any]:
         """Kraken tells a ticker at trades unless asked for every change of the best prices; elsewhere (Binance) a ticker may have no best
         prices at all, and a channel of their own has."""
         if self.exchange == "kraken":
@@ -312,7 +312,7 @@ class CcxtStreams:
             ts=from_ms(int(stamp)) if stamp else received, received=received,
         )  # fmt: skip
 
-    def _candles(self, line: _Line, key: FeedKey, rows: Sequence[Sequence[Any]]) -> list[Candle]:
+    def _candles(self, line: CcxtLine, key: FeedKey, rows: Sequence[Sequence[Any]]) -> list[Candle]:
         assert key.timeframe is not None
         told = line.interval.get(key.symbol)
         if told is not None and told != key.timeframe.minutes:
@@ -329,6 +329,11 @@ class CcxtStreams:
         stamp = book.get("timestamp")
         sides = [tuple((float(level[0]), float(level[1])) for level in book[side]) for side in ("bids", "asks")]
         return Book(key.symbol, sides[0], sides[1], from_ms(int(stamp)) if stamp else received, received, checked)
+
+
+def secrets_of(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What of ccxt's options must never be read in a message."""
+    return tuple(str(options[name]) for name in _SECRET_OPTIONS if options.get(name))
 
 
 def _place(key: FeedKey) -> object:

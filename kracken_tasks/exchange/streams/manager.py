@@ -21,15 +21,17 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from kracken_tasks.domain.clock import pause
-from kracken_tasks.domain.market import Timeframe
+from kracken_tasks.domain.market import Balance, Timeframe
+from kracken_tasks.domain.trading import Fill, VenueOrder
 from kracken_tasks.errors import KrackenError, Misconfigured
+from kracken_tasks.exchange.streams.account_feed import AccountFeed
 from kracken_tasks.exchange.streams.backoff import Backoff
 from kracken_tasks.exchange.streams.clock import StreamClock
 from kracken_tasks.exchange.streams.latecomers import Latecomer
 from kracken_tasks.exchange.streams.listener import Listener
+from kracken_tasks.exchange.streams.opening import Accounts, Halves, ccxt_accounts, ccxt_halves, configured
 from kracken_tasks.exchange.streams.pump import Pump, Surroundings
 from kracken_tasks.exchange.streams.pumps import Resume, pump_for
-from kracken_tasks.exchange.streams.source import StreamSource, VenueQuestions
 from kracken_tasks.exchange.streams.words import (
     Batch,
     Book,
@@ -44,7 +46,7 @@ from kracken_tasks.exchange.streams.words import (
     Ticker,
 )
 
-__all__ = ["Halves", "WebSocketManager"]
+__all__ = ["WebSocketManager"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +54,6 @@ _MOST_WAITING: Final = 10_000
 _END_SECONDS: Final = 5.0
 _LOOK_AGAIN: Final = 0.05
 
-# Makes the two halves of a venue around a clock.
-Halves = Callable[[str, StreamClock], tuple[StreamSource, VenueQuestions]]
 Callback = Callable[[Any], Awaitable[None] | None]
 
 
@@ -99,13 +99,14 @@ class WebSocketManager:
         seed: int = 0,
         halves: Halves | None = None,
         most_waiting: int = _MOST_WAITING,
+        accounts: Accounts | None = None,
     ) -> None:
         """Makes no call.
 
         ``exchanges``: ccxt ids, the first is the default of every call (None: the enabled ones of ``config/exchanges.yaml``, as the profile
         has them; public Kraken where nothing is configured).  ``options``: ccxt's constructor options by
         exchange.  ``backup_polling_interval``: seconds between polls while a stream is down, instead of that of ``timing``.  ``seed``
-        spreads reconnects.  ``halves`` replaces ccxt.
+        spreads reconnects.  ``halves`` and ``accounts`` replace ccxt.
 
         Raises: Misconfigured for no exchange, or a time out of bounds.
         """
@@ -117,9 +118,11 @@ class WebSocketManager:
         self._timing = StreamTiming(**changed)
         self._seed, self._most_waiting = seed, most_waiting
         if not names and halves is None and options is None:
-            names, halves = _configured_halves(self._timing)
+            names, halves, accounts = configured(self._timing, accounts)
         self.exchanges = tuple(names or ("kraken",))
-        self._halves = halves or _ccxt_halves(dict(options or {}), timeout_seconds, self._timing)
+        self._halves = halves or ccxt_halves(dict(options or {}), timeout_seconds, self._timing)
+        self._accounts = accounts or ccxt_accounts(dict(options or {}), timeout_seconds, self._timing)
+        self._watched: dict[str, AccountFeed] = {}
         self._venues: dict[str, _Venue] = {}
         self._listeners: list[Listener] = []
         self._callbacks: set[asyncio.Task[None]] = set()
@@ -160,6 +163,30 @@ class WebSocketManager:
     def book(self, symbol: str, depth: int = 10, exchange: str | None = None) -> AsyncIterator[Book]:
         """The book whenever it changes; on Kraken with its checksum verified."""
         return cast("AsyncIterator[Book]", self._items(self._key(exchange, symbol, Channel.BOOK, depth=depth)))
+
+    def watch_orders(self, exchange: str | None = None) -> AsyncIterator[VenueOrder]:
+        """Of the account whose key the options hold: every order that rests, then every order whenever it has changed.
+
+        The private stream rings, REST tells what happened: exact numbers, and nothing left out while a stream is down.
+        Raises: Misconfigured without a key.
+        """
+        return self._account(exchange).orders()
+
+    def watch_my_trades(self, exchange: str | None = None, *, since: datetime | None = None) -> AsyncIterator[Fill]:
+        """Every execution of the account once, oldest first: from ``since`` (market time; None: from now) on.  As ``watch_orders``."""
+        return self._account(exchange).fills(since)
+
+    def watch_balance(self, exchange: str | None = None) -> AsyncIterator[dict[str, Balance]]:
+        """Totals and holds of the account by asset, now and whenever one changes.  As ``watch_orders``."""
+        return self._account(exchange).balances()
+
+    def _account(self, exchange: str | None) -> AccountFeed:
+        if self._closed:
+            raise Misconfigured("this WebSocketManager is closed", key="WebSocketManager")
+        name = self._named(exchange)
+        if name not in self._watched:
+            self._watched[name] = AccountFeed(name, *self._accounts(name), self._timing)
+        return self._watched[name]
 
     def on_ticker(self, callback: Callback, symbol: str, exchange: str | None = None) -> asyncio.Task[None]:
         """Call back with every quote.  Cancel the returned task to stop."""
@@ -237,6 +264,7 @@ class WebSocketManager:
             task.cancel()
         for listener in list(self._listeners):
             listener.fail(_Closed())
+        await asyncio.gather(*(watched.close() for watched in self._watched.values()))
         for venue in list(self._venues.values()):
             await _end([venue.keeper, *(task for _, task in venue.pumps.values())])
             venue.pumps.clear()
@@ -248,13 +276,16 @@ class WebSocketManager:
     # -- inside --------------------------------------------------------------------------------------------------------------
 
     def _key(self, exchange: str | None, symbol: str, channel: Channel, **rest: Any) -> FeedKey:
+        return FeedKey(self._named(exchange), symbol, channel, **rest)
+
+    def _named(self, exchange: str | None) -> str:
         name = exchange or self.exchanges[0]
         if name not in self.exchanges:
             raise Misconfigured(
                 f"no streams of {name!r} here; allowed: {', '.join(self.exchanges)}",
                 key="exchange", value=name, allowed=self.exchanges,
             )  # fmt: skip
-        return FeedKey(name, symbol, channel, **rest)
+        return name
 
     async def _items(self, key: FeedKey, resume: Resume | None = None) -> AsyncIterator[Item]:
         told = self.batches([key], None if resume is None else {key: resume})
@@ -335,29 +366,3 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # told to the listeners already
-
-
-def _configured_halves(timing: StreamTiming) -> tuple[list[str], Halves]:
-    """The venues of the settings."""
-    from kracken_tasks.exchange.granted import configured_streams
-
-    names, venue_of, options_of = configured_streams(None)
-
-    def halves(exchange: str, clock: StreamClock) -> tuple[StreamSource, VenueQuestions]:
-        from kracken_tasks.exchange.streams.halves import venue_halves  # ccxt loads here
-
-        return venue_halves(venue_of, {exchange: options_of(exchange)}, timing)(exchange, clock)
-
-    return names, halves
-
-
-def _ccxt_halves(options: Mapping[str, Mapping[str, Any]], timeout_seconds: float, timing: StreamTiming) -> Halves:
-    def halves(exchange: str, clock: StreamClock) -> tuple[StreamSource, VenueQuestions]:
-        from kracken_tasks.exchange.streams.halves import public_venue, venue_halves  # ccxt loads here
-
-        def venue(name: str) -> Any:
-            return public_venue(name, options.get(name) or {}, timeout_seconds)
-
-        return venue_halves(venue, options, timing)(exchange, clock)
-
-    return halves
