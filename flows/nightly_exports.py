@@ -29,6 +29,7 @@ async def nightly_exports(
     end = journal_tasks.choose_cut_off(until)
     if end is None:
         return []
-    tax_files = tax_tasks.export_tax(end)
-    journal_files = journal_tasks.export_journal(end, tax_files)
-    return [*tax_files, *journal_files]
+    taxes = tax_tasks.export_tax(end, return_state=True)
+    # The journal tells the day whatever the taxes cannot; what stopped them fails this run afterwards.
+    journal_files = journal_tasks.export_journal(end, await taxes.aresult() if taxes.is_completed() else {})
+    return [*await taxes.aresult(), *journal_files]

@@ -33,13 +33,14 @@ def explain(
     """Tell the chain behind an id: decision, guards, size, signals, snapshot and candles; orders, fills, tax and position."""
     from kracken_tasks.explain import Sources
     from kracken_tasks.explain import explain as tell
+    from kracken_tasks.wiring.values import fair_values
 
     settings = load_settings()
     width = settings.trading.timeframe
     series = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
     story = tell(
         wiring.ledger(settings), asked, sources=Sources(wiring.lake(settings).snapshot, series),
-        choices=wiring.tax_choices(settings),
+        choices=wiring.tax_choices(settings), values=fair_values(settings),
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(story.to_plain(), indent=2, ensure_ascii=False))
@@ -62,7 +63,7 @@ def replay(
     from kracken_tasks.signals.learning import learned_before
 
     settings = load_settings()
-    deps = wiring.tick_deps(settings, timeframe)
+    deps = wiring.tick_deps(settings, timeframe, acting=False)
     chain = deps.ledger.chain(tick)
     entries = [] if chain is None else [entry for entry in chain.decisions if entry.tick_id == tick]
     if not entries:

@@ -36,6 +36,7 @@ def export(
     """Write journal JSON, lots (FIFO), Koinly universal CSV and neutral trades.  The same ledger gives the same bytes."""
     from kracken_tasks.journal import build_journal, cut_off, write_journal
     from kracken_tasks.tax.exports import export_ledger
+    from kracken_tasks.wiring.values import fair_values
 
     settings = load_settings()
     folder, ledger = out or settings.paths.exports, wiring.ledger(settings)
@@ -43,7 +44,7 @@ def export(
     if end is None:
         raise BadData("the ledger is empty; there is nothing to export yet")
     choices = wiring.tax_choices(settings)
-    report = export_ledger(ledger, folder, until=end, choices=choices)
+    report = export_ledger(ledger, folder, until=end, choices=choices, values=fair_values(settings))
     journal = build_journal(
         ledger, period_end=end, mode=settings.profile.value, version=wiring.code_version(), tax_timezone=choices.timezone,
         base_currency=choices.currency, method=choices.method, scope=choices.scope, exports_sha256=report.sha256,

@@ -24,14 +24,22 @@ from kracken_tasks.ledger.entries import (
 from kracken_tasks.ledger.ledger import Ledger
 from kracken_tasks.ledger.reading import Chain
 from kracken_tasks.tax.exports import TaxChoices
-from kracken_tasks.tax.from_ledger import trades_from_ledger
+from kracken_tasks.tax.from_ledger import movements_from_ledger, trades_from_ledger
 from kracken_tasks.tax.legs import LotsResult
-from kracken_tasks.tax.values import FairValues
+from kracken_tasks.tax.lots import Acquisition
+from kracken_tasks.tax.values import FairValues, ValueLookup
 
 __all__ = ["explain"]
 
 
-def explain(ledger: Ledger, asked: str, *, sources: Sources, choices: TaxChoices | None = None) -> Branch:
+def explain(
+    ledger: Ledger,
+    asked: str,
+    *,
+    sources: Sources,
+    choices: TaxChoices | None = None,
+    values: ValueLookup | None = None,
+) -> Branch:
     """Everything that hangs together with ``asked``: a client or venue order id, a fill, a position, a tick, an alert.
 
     A tax lot goes by the id of the fill that acquired it, as in the lots' own files.
@@ -43,15 +51,17 @@ def explain(ledger: Ledger, asked: str, *, sources: Sources, choices: TaxChoices
             f"the ledger knows no {asked!r}; an order (client or venue id), fill, position, tax lot, tick or alert is explained",
             id=asked,
         )
-    return _Story(ledger, chain, sources, choices or TaxChoices()).told()
+    return _Story(ledger, chain, sources, choices or TaxChoices(), values or FairValues()).told()
 
 
 class _Story:
     """One telling: the chain, and which of it hangs where."""
 
-    def __init__(self, ledger: Ledger, chain: Chain, sources: Sources, choices: TaxChoices) -> None:
+    def __init__(
+        self, ledger: Ledger, chain: Chain, sources: Sources, choices: TaxChoices, values: ValueLookup
+    ) -> None:
         self.ledger, self.chain, self.sources = ledger, chain, sources
-        self.lots, self.no_lots = _lots(ledger, choices) if chain.fills else (None, "")
+        self.lots, self.no_lots = _lots(ledger, choices, values) if chain.fills else (None, "")
         self.order_of_intent = {
             outcome.client_order_id: outcome.order_id for outcome in chain.outcomes if outcome.order_id is not None
         }
@@ -159,7 +169,7 @@ class _Story:
             Branch(
                 "open lot",
                 fill.trade_id,
-                {"amount": f"{plain(lot.amount)} {lot.source.asset}", "basis": _money(lot.basis)},
+                {"amount": f"{plain(lot.amount)} {lot.source.asset}", "basis": _cost(lot.basis, lot.source)},
             )
             for lot in self.lots.open_lots
             if lot.source.acquired_id == fill.trade_id
@@ -169,7 +179,7 @@ class _Story:
                 "gain", f"{match.disposal.disposal_id} of lot {match.lot.acquired_id}",
                 {
                     "amount": f"{plain(match.amount)} {match.disposal.asset}", "proceeds": _money(match.proceeds),
-                    "basis": _money(match.basis), "gain": _money(match.gain), "kind": match.disposal.kind.value,
+                    "basis": _cost(match.basis, match.lot), "gain": _cost(match.gain, match.lot), "kind": match.disposal.kind.value,
                 },
             )
             for match in self.lots.matches
@@ -204,12 +214,17 @@ class _Story:
         return tuple(Branch("plan", entry.symbol, {"from": iso(entry.ts)} | _plan_facts(entry.plan)) for entry in plans)
 
 
-def _lots(ledger: Ledger, choices: TaxChoices) -> tuple[LotsResult | None, str]:
+def _lots(ledger: Ledger, choices: TaxChoices, values: ValueLookup) -> tuple[LotsResult | None, str]:
     """All lots of the account, or why they cannot be matched."""
     try:
-        return choices.lots(trades_from_ledger(ledger), FairValues()), ""
+        received = choices.received(movements_from_ledger(ledger), values, ledger.exchange)
+        return choices.lots(trades_from_ledger(ledger), values, received), ""
     except BadData as error:
         return None, error.message
+
+
+def _cost(amount: Decimal, lot: Acquisition) -> str:
+    return _money(amount) if lot.basis_known else "not known"
 
 
 def _guards(decision: Decision) -> Sequence[Branch]:

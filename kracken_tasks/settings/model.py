@@ -194,6 +194,10 @@ class TaxSettings(Group):
     method: Literal["fifo"] = Field("fifo", description="Lot matching.")
     scope: Literal["per_wallet", "universal"] = Field("per_wallet", description="Pool of lots.")
     base_currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Reporting currency.")
+    costs: dict[str, Decimal] = Field(
+        default_factory=dict,
+        description="What coins that were deposited had cost, by the movement's id in the ledger, for the whole of it.",
+    )
 
 
 class LiveSettings(Group):

@@ -7,25 +7,24 @@ others, a moment of writing inside a file: the same trades give the same bytes.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from pathlib import Path
 
-from kracken_tasks.domain.money import MONEY
 from kracken_tasks.domain.trading import CashMovement
 from kracken_tasks.files import publish
 from kracken_tasks.tax.from_ledger import LedgerFacts, movements_from_ledger, trades_from_ledger
-from kracken_tasks.tax.koinly import INNER_MOVES, koinly_bytes
+from kracken_tasks.tax.koinly import koinly_bytes
 from kracken_tasks.tax.legs import LotsResult, compute_lots
-from kracken_tasks.tax.lots import method_named, scope_named
+from kracken_tasks.tax.lots import Acquisition, method_named, scope_named
 from kracken_tasks.tax.lots_csv import gains_bytes, open_lots_bytes
+from kracken_tasks.tax.receipts import receipts, told_of
 from kracken_tasks.tax.term import zone_named
-from kracken_tasks.tax.trade import Trade, shortest
+from kracken_tasks.tax.trade import Trade
 from kracken_tasks.tax.trades_csv import read_fair_values, read_trades, trades_bytes
-from kracken_tasks.tax.values import FIAT, FREE_CREDITS, FairValues, ValueLookup
+from kracken_tasks.tax.values import FairValues, ValueLookup
 
 __all__ = [
     "GAINS",
@@ -38,7 +37,6 @@ __all__ = [
     "compute_lots_files",
     "export_ledger",
     "lots_files",
-    "without_lots",
 ]
 
 GAINS, OPEN_LOTS, TRADES, KOINLY = "gains.csv", "open_lots.csv", "trades.csv", "koinly.csv"
@@ -55,20 +53,26 @@ class TaxChoices:
     timezone: str = "UTC"
     method: str = "fifo"
     scope: str = "per_wallet"
+    costs: Mapping[str, Decimal] = field(default_factory=dict)  # of deposits, by the movement's id, in ``currency``
 
     def __post_init__(self) -> None:
         zone_named(self.timezone)
         method_named(self.method)
         object.__setattr__(self, "scope", scope_named(self.scope).value)
 
-    def lots(self, trades: Sequence[Trade], values: ValueLookup) -> LotsResult:
+    def lots(self, trades: Sequence[Trade], values: ValueLookup, received: Sequence[Acquisition] = ()) -> LotsResult:
         return compute_lots(
             trades,
             values=values,
             currency=self.currency,
             method=method_named(self.method),
             scope=scope_named(self.scope),
+            received=received,
         )
+
+    def received(self, movements: Sequence[CashMovement], values: ValueLookup, wallet: str) -> tuple[Acquisition, ...]:
+        """Coins that came without a trade, as lots."""
+        return tuple(receipts(movements, values=values, currency=self.currency, wallet=wallet, costs=self.costs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +103,12 @@ def export_ledger(
     ``values``: what coins and foreign money were worth; without it the user's ``stated_rates`` alone.
     Raises: BadData if the lots cannot be computed or a movement's meaning is not known; nothing is written then.
     """
-    trades = trades_from_ledger(ledger, until)
-    lots = (choices or TaxChoices()).lots(trades, values or FairValues(stated=stated_rates))
-    movements = movements_from_ledger(ledger, until)
-    files = all_files(trades, lots, choices or TaxChoices(), movements, exchange=ledger.exchange)
-    return replace(_published(out, files, lots), notes=without_lots(movements, (choices or TaxChoices()).currency))
-
-
-def without_lots(movements: Sequence[CashMovement], currency: str) -> tuple[str, ...]:
-    """Coins that came or left without a trade: Koinly's file tells of them, lots and gains do not."""
-    coins: dict[str, Decimal] = defaultdict(Decimal)
-    kinds: dict[str, set[str]] = defaultdict(set)
-    with localcontext(MONEY):
-        for line in movements:
-            if line.kind not in INNER_MOVES and line.asset not in FIAT and line.asset != currency:
-                coins[line.asset] += line.amount - line.fee
-                kinds[line.asset].add(line.kind)
-    return tuple(
-        f"{shortest(amount)} {asset} moved without a trade ({', '.join(sorted(kinds[asset]))}): in {KOINLY}, not in {GAINS} "
-        f"and {OPEN_LOTS}, whose lots know trades alone"
-        for asset, amount in sorted(coins.items())
-        if asset not in FREE_CREDITS
-    )
+    choices, worth = choices or TaxChoices(), values or FairValues(stated=stated_rates)
+    trades, movements = trades_from_ledger(ledger, until), movements_from_ledger(ledger, until)
+    received = choices.received(movements, worth, ledger.exchange)
+    lots = choices.lots(trades, worth, received)
+    files = all_files(trades, lots, choices, movements, exchange=ledger.exchange)
+    return replace(_published(out, files, lots), notes=told_of(received, movements, choices.currency))
 
 
 def compute_lots_files(

@@ -15,6 +15,7 @@ Money is every FIAT currency; one that is not the reporting currency is valued, 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -51,8 +52,9 @@ class LotsResult:
 
     @property
     def gain(self) -> Decimal:
+        """Of everything whose cost is known."""
         with localcontext(MONEY):
-            return sum((match.gain for match in self.matches), _ZERO)
+            return sum((match.gain for match in self.matches if match.lot.basis_known), _ZERO)
 
 
 def compute_lots(
@@ -62,20 +64,27 @@ def compute_lots(
     currency: str = "USD",
     method: Method | None = None,
     scope: Scope = Scope.PER_WALLET,
+    received: Iterable[Acquisition] = (),
 ) -> LotsResult:
     """Match every disposal to its lots.
 
+    ``received``: coins that came without a trade; they are there for what is disposed of at their own instant.
     Time:   trades are taken in time order, those of one instant in the order given.
     Raises: BadData if more is sold than held, a value is missing, or one id names two trades.
     """
     book = LotBook(method or method_named("fifo"), scope)
     matches: list[Match] = []
-    for _, together in groupby(once_each(trades), key=lambda trade: trade.timestamp):
+    waiting = deque(sorted(received, key=lambda coins: (coins.timestamp, coins.acquired_id)))
+    for moment, together in groupby(once_each(trades), key=lambda trade: trade.timestamp):
+        while waiting and waiting[0].timestamp <= moment:
+            book.acquire(waiting.popleft())
         legs = [legs_of(trade, values=values, currency=currency) for trade in together]
         for acquisition in (one for leg in legs for one in leg.acquired):
             book.acquire(acquisition)
         for disposal in (one for leg in legs for one in leg.disposed):
             matches.extend(book.dispose(disposal))
+    for coins in waiting:
+        book.acquire(coins)
     return LotsResult(tuple(matches), tuple(book.open_lots()), currency)
 
 

@@ -56,7 +56,10 @@ class DisposalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """Coins that came: ``basis`` is what the whole ``amount`` cost, fees included, in the reporting currency."""
+    """Coins that came: ``basis`` is what the whole ``amount`` cost, fees included, in the reporting currency.
+
+    ``basis_known`` False: nobody can tell what they cost, and ``basis`` is zero; no gain is told of them.
+    """
 
     timestamp: datetime
     wallet: str
@@ -64,6 +67,7 @@ class Acquisition:
     amount: Decimal
     basis: Decimal
     acquired_id: str
+    basis_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ GAINS_COLUMNS = (
 OPEN_LOTS_COLUMNS = ("acquired_timestamp", "asset", "amount", "cost_basis", "wallet", "acquired_id")
 
 _MONEY_PLACES = 8
+_NOT_KNOWN = ("", "")  # cost and gain of coins whose cost nobody can tell
 
 
 def gains_bytes(result: LotsResult, zone: ZoneInfo) -> bytes:
@@ -33,9 +34,10 @@ def gains_bytes(result: LotsResult, zone: ZoneInfo) -> bytes:
 
 def _gain_cells(match: Match, zone: ZoneInfo) -> tuple[str, ...]:
     disposal, lot = match.disposal, match.lot
+    told = (plain(match.basis, _MONEY_PLACES), plain(match.gain, _MONEY_PLACES)) if lot.basis_known else _NOT_KNOWN
     return (
         iso(disposal.timestamp), guarded(disposal.asset), shortest(match.amount), iso(lot.timestamp), plain(match.proceeds, _MONEY_PLACES),
-        plain(match.basis, _MONEY_PLACES), plain(match.gain, _MONEY_PLACES), term_of(lot.timestamp, disposal.timestamp, zone),
+        *told, term_of(lot.timestamp, disposal.timestamp, zone),
         disposal.kind.value, guarded(disposal.wallet), guarded(disposal.disposal_id), guarded(lot.acquired_id),
     )  # fmt: skip
 
@@ -48,6 +50,6 @@ def open_lots_bytes(result: LotsResult) -> bytes:
 def _lot_cells(lot: Lot) -> tuple[str, ...]:
     source = lot.source
     return (
-        iso(source.timestamp), guarded(source.asset), shortest(lot.amount), plain(lot.basis, _MONEY_PLACES), guarded(source.wallet),
-        guarded(source.acquired_id),
+        iso(source.timestamp), guarded(source.asset), shortest(lot.amount),
+        plain(lot.basis, _MONEY_PLACES) if source.basis_known else "", guarded(source.wallet), guarded(source.acquired_id),
     )  # fmt: skip

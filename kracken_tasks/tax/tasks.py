@@ -11,6 +11,7 @@ from kracken_tasks import wiring
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE
 from kracken_tasks.tax.exports import export_ledger
+from kracken_tasks.wiring.values import fair_values
 
 
 @task(name="export tax files", **LOCAL_COMPUTE)
@@ -18,7 +19,11 @@ def export_tax(end: datetime) -> dict[str, str]:
     """Write the files of everything before ``end``; their SHA-256 by path.  The same ledger entries give the same bytes."""
     settings = load_settings()
     report = export_ledger(
-        wiring.ledger(settings), settings.paths.exports, until=end, choices=wiring.tax_choices(settings)
+        wiring.ledger(settings),
+        settings.paths.exports,
+        until=end,
+        choices=wiring.tax_choices(settings),
+        values=fair_values(settings),
     )
     hashes = {str(path): report.sha256[path.name] for path in report.paths}
     rows = [

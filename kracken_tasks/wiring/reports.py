@@ -33,4 +33,4 @@ def tax_choices(settings: Settings) -> TaxChoices:
     from kracken_tasks.tax.exports import TaxChoices
 
     tax = settings.tax
-    return TaxChoices(currency=tax.base_currency, timezone=tax.tax_timezone, method=tax.method, scope=tax.scope)
+    return TaxChoices(tax.base_currency, tax.tax_timezone, tax.method, tax.scope, costs=tax.costs)

@@ -6,12 +6,14 @@ import csv
 import hashlib
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from kracken_tasks.domain.trading import Purpose
 from kracken_tasks.errors import BadData, Misconfigured
+from kracken_tasks.ledger import Booking
 from kracken_tasks.tax import (
     FairValues,
     TaxChoices,
@@ -22,7 +24,7 @@ from kracken_tasks.tax import (
 )
 from kracken_tasks.tax.from_ledger import movements_from_ledger
 from tests.support.journal_ledger import DAY_TWO, two_days_of_trading
-from tests.support.ledger import deposit, temporary_ledger
+from tests.support.ledger import NOON, deposit, fill, temporary_ledger
 
 BUY = {
     "symbol": "BTC/USD", "side": "buy", "amount": 0.1, "price": 30000, "timestamp": 1704067200, "exchange": "kraken",
@@ -153,10 +155,74 @@ def test_tax_loads_no_heavy_library():
     assert done.stdout.strip() == "set()"
 
 
-def test_coins_that_came_without_a_trade_are_named_since_no_lot_holds_them(tmp_path):
+AT = datetime(2024, 1, 15, 12, 30, tzinfo=UTC)
+
+
+def _rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def _sold(amount):
+    return Booking(fill("T1", "sell", amount, "40000", fee="4", ts=AT), Purpose.EXIT)
+
+
+def test_a_deposit_opens_a_lot_whose_cost_is_plainly_not_known_until_somebody_states_it(tmp_path):
     with temporary_ledger(tmp_path) as ledger:
-        ledger.book_cash([deposit("L1", "BTC", "1", kind="deposit"), deposit("L2", "BTC", "0.01", kind="staking")])
-        ledger.book_cash([deposit("L3", "USD", "100", kind="deposit")])
+        ledger.book_cash([deposit("L1", "BTC", "1", fee="0.01"), deposit("L3", "USD", "100")])
+        ledger.book_fills([_sold("0.4")])
         report = export_ledger(ledger, tmp_path / "out")
-    [note] = report.notes
-    assert note.startswith("1.01 BTC moved without a trade (deposit, staking)")
+        [gain], [lot] = _rows(tmp_path / "out" / "gains.csv"), _rows(tmp_path / "out" / "open_lots.csv")
+        assert (gain["cost_basis"], gain["gain"], gain["proceeds"], gain["acquired_id"]) == (
+            "",
+            "",
+            "15996.00000000",
+            "L1",
+        )
+        assert (lot["amount"], lot["cost_basis"]) == ("0.59", "")
+        assert report.lots.gain == 0
+        [note] = report.notes
+        assert "0.99 BTC of L1: what they cost is not known" in note
+
+        stated = TaxChoices(costs={"L1": Decimal("9900")})
+        report = export_ledger(ledger, tmp_path / "out", choices=stated)
+        [gain], [lot] = _rows(tmp_path / "out" / "gains.csv"), _rows(tmp_path / "out" / "open_lots.csv")
+        assert (gain["cost_basis"], gain["gain"]) == ("4000.00000000", "11996.00000000")
+        assert lot["cost_basis"] == "5900.00000000"
+        assert report.notes == ()
+
+
+def test_a_reward_costs_what_it_was_worth_when_it_came(tmp_path):
+    values = FairValues([(NOON, "BTC", Decimal(30000))])
+    with temporary_ledger(tmp_path) as ledger:
+        ledger.book_cash([deposit("L2", "BTC", "0.01", kind="staking"), deposit("L4", "DOT", "2", kind="earn/reward")])
+        ledger.book_cash(
+            [deposit("L5", "DOT", "-1", kind="earn/allocation"), deposit("L6", "DOT.F", "1", kind="earn/allocation")]
+        )
+        ledger.book_fills([_sold("0.01")])
+        report = export_ledger(ledger, tmp_path / "out", values=values)
+        [gain], [lot] = _rows(tmp_path / "out" / "gains.csv"), _rows(tmp_path / "out" / "open_lots.csv")
+        assert (gain["cost_basis"], gain["gain"]) == ("300.00000000", "96.00000000")
+        assert (lot["asset"], lot["amount"], lot["cost_basis"]) == ("DOT", "2", "")
+        [note] = report.notes
+        assert note.startswith("2 DOT of L4")
+
+
+def test_coins_that_leave_without_a_trade_keep_their_lots_and_are_told(tmp_path):
+    with temporary_ledger(tmp_path) as ledger:
+        ledger.book_fills([Booking(fill("T0", "buy", "1", "30000"), Purpose.ENTRY)])
+        ledger.book_cash([deposit("L7", "BTC", "-0.5", kind="withdrawal", fee="0.001", ts=AT)])
+        report = export_ledger(ledger, tmp_path / "out")
+        assert report.notes == ("0.501 BTC left without a trade: their lots stay open",)
+        [lot] = _rows(tmp_path / "out" / "open_lots.csv")
+        assert lot["amount"] == "1"
+
+
+def test_a_deposit_at_the_very_moment_of_its_sale_is_there_for_it_and_one_after_it_is_not(tmp_path):
+    with temporary_ledger(tmp_path) as ledger:
+        ledger.book_cash([deposit("L1", "BTC", "0.4", ts=AT), deposit("L2", "BTC", "1", ts=AT + timedelta(seconds=1))])
+        ledger.book_fills([_sold("0.4")])
+        export_ledger(ledger, tmp_path / "out")
+        assert [gain["acquired_id"] for gain in _rows(tmp_path / "out" / "gains.csv")] == ["L1"]
+        ledger.book_fills([Booking(fill("T2", "sell", "0.1", "1", ts=AT), Purpose.EXIT)])
+        with pytest.raises(BadData, match="only 0 is held"):
+            export_ledger(ledger, tmp_path / "out")
