@@ -86,7 +86,9 @@ def plan_backfill(
     now, snapshot = market.now(), lake.snapshot()
     widths = sorted({*timeframes, *([_DAY] if any(_is_wider(one) for one in timeframes) else [])}, key=_seconds)
     keys = tuple(SeriesKey(market.exchange, symbol, one) for one in widths)
-    until = widths[0].floor(min(end or now, now))
+    until = min(end or now, now)
+    if not tape:  # a tape has no grid
+        until = widths[0].floor(until)
     if start >= until:
         raise Misconfigured(
             f"nothing to fill from {iso(start)} to {iso(until)}: no {widths[0].value} candle has closed in between",

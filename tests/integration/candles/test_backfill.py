@@ -163,6 +163,25 @@ def test_a_day_without_a_trade_whose_trades_are_wanted_is_read_once(lake: Lake, 
     assert len(lake.snapshot().tape(TapeKey("kraken", "BTC/USD", Tape.TRADES))) == 4
 
 
+def test_a_minute_without_its_trades_is_filled_though_no_candle_has_closed_in_it(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path
+) -> None:
+    start, end = NOW - timedelta(minutes=90, seconds=10), NOW - timedelta(minutes=89, seconds=5)
+    told = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1], start, end, tape=True)
+    assert (told.legs, told.days) == ((), (Window(start, end),))
+    [step] = carried_out(lake, venue, told, tmp_path)
+    tape = TapeKey("kraken", "BTC/USD", Tape.TRADES)
+    assert len(lake.snapshot().tape(tape)) == step.trades
+    assert lake.snapshot().missing(tape, start, end) == []
+    recent = plan_backfill(lake, venue, "BTC/USD", [Timeframe.H1], start, tape=True)
+    carried_out(lake, venue, recent, tmp_path)
+    snapshot = lake.snapshot()
+    assert snapshot.missing(tape, start, NOW) == []
+    assert snapshot.candles(SeriesKey("kraken", "BTC/USD", Timeframe.H1))["ts"].tolist() == [
+        pd.Timestamp(NOW) - timedelta(hours=1)
+    ]
+
+
 def test_trades_wanted_where_nobody_may_be_asked_for_them_are_refused(venue: CcxtVenue, lake: Lake) -> None:
     with pytest.raises(Misconfigured, match="trades are to be kept, but only ohlc may be asked"):
         plan_backfill(lake, venue, ADA, [Timeframe.H1], NOW - DAY, allowed=frozenset({Source.OHLC}), tape=True)
