@@ -47,7 +47,7 @@ class _Row:
 
 
 def coverage_png(snapshot: Snapshot, keys: Iterable[DataKey] | None = None) -> bytes:
-    """The map of ``keys`` (None: all that hold something), a panel a timeframe and one for tapes, each with its own time axis."""
+    """The map of ``keys`` (None: all of which something is known), a panel a timeframe and one for tapes, each with its own time axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -69,11 +69,8 @@ def coverage_png(snapshot: Snapshot, keys: Iterable[DataKey] | None = None) -> b
 
 
 def _row(snapshot: Snapshot, key: DataKey) -> _Row | None:
-    start, end = snapshot.first_ts(key), snapshot.last_ts(key)
-    if start is None or end is None:
-        return None
-    end += key.timeframe.delta if isinstance(key, SeriesKey) else timedelta(microseconds=1)
-    return _Row(key, start, end, snapshot.holes(key, start, end))
+    known = snapshot.known_span(key)
+    return None if known is None else _Row(key, *known, snapshot.holes(key, *known))
 
 
 def _panels(rows: Sequence[_Row]) -> list[tuple[str, list[_Row]]]:

@@ -200,20 +200,33 @@ class Snapshot:
         """
         return [hole for start, end in self._told_of(key) for hole in self.holes(key, start, end)]
 
+    def known_span(self, key: DataKey) -> tuple[datetime, datetime] | None:
+        """[start, end) from the first to the last of what is known of a key: rows, times that were asked for, outages.
+
+        A row that was kept out for its time may lie years away, and stretches nothing.
+        """
+        told, moment = (
+            spans.union(self._series(key).asked, self._lost(key), self._rows_span(key)),
+            dataset_of(key).moment,
+        )
+        return (moment(told[0][0]), moment(told[-1][1])) if told else None
+
     def _told_of(self, key: DataKey) -> list[tuple[datetime, datetime]]:
-        one, dataset, step = self._series(key), dataset_of(key), 1
-        origin = 0
-        if isinstance(key, SeriesKey):
-            step = key.timeframe.seconds * 1000
-            origin = dataset.ticks(key.timeframe.floor(dataset.moment(0)))
-        # An outage begins and ends anywhere; every window that it touches belongs to it.
-        lost = [(at.start - (at.start - origin) % step, at.end + (origin - at.end) % step) for at in one.outages]
-        apart = [*one.rejected, *lost]
-        first, last = self.first_ts(key), self.last_ts(key)
-        if first is not None and last is not None:
-            apart.append((dataset.ticks(first), dataset.ticks(last) + step))
-        told = spans.union(*((span,) for span in apart))
-        return [(dataset.moment(start), dataset.moment(end)) for start, end in told]
+        told, moment = (
+            spans.union(self._series(key).rejected, self._lost(key), self._rows_span(key)),
+            dataset_of(key).moment,
+        )
+        return [(moment(start), moment(end)) for start, end in told]
+
+    def _rows_span(self, key: DataKey) -> spans.Spans:
+        files, step = self._series(key).files, _grid_of(key)[0]
+        return ((files[0].first, max(entry.last for entry in files) + step),) if files else ()
+
+    def _lost(self, key: DataKey) -> spans.Spans:
+        """Outages, as whole windows of a series: one begins and ends anywhere, and every window that it touches belongs to it."""
+        step, origin = _grid_of(key)
+        outages = self._series(key).outages
+        return tuple((at.start - (at.start - origin) % step, at.end + (origin - at.end) % step) for at in outages)
 
     def coverage(self) -> list[SeriesCoverage]:
         """One line a series, those with findings but no candle included."""
@@ -379,6 +392,13 @@ def _within(rows: Block, low: int, high: int) -> Block:
     if not len(ts) or (int(ts[0]) >= low and int(ts[-1]) < high):
         return rows
     return rows.take(slice(int(np.searchsorted(ts, low)), int(np.searchsorted(ts, high))))
+
+
+def _grid_of(key: DataKey) -> tuple[int, int]:
+    """How wide a window is and where one begins, in the dataset's unit; of a tape one tick, anywhere."""
+    if isinstance(key, TapeKey):
+        return 1, 0
+    return key.timeframe.seconds * 1000, to_ms(key.timeframe.floor(from_ms(0)))
 
 
 def _grid_up(key: SeriesKey, moment: datetime) -> int:
