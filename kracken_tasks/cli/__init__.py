@@ -13,6 +13,7 @@ its own: every command calls a room or the local stack.
 - ``stream``    stream: venues as they happen
 - ``research``  train, backtest, models
 - ``signals``   signals weights, reset, sentiment
+- ``agents``    agents
 - ``trading``   tick, halt, reduce-only, resume, release, flatten
 - ``live``      preflight, arm, disarm, kill-switch
 - ``exports``   export, tax, dump

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from kracken_tasks.cli import (
+    agents,
     contracts,
     data,
     explain,
@@ -40,7 +41,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (stack, data, lake, keeping, contracts, history, stream, research, signals, trading, exports, explain, ledger, live):
+for part in (
+    stack,
+    data,
+    lake,
+    keeping,
+    contracts,
+    history,
+    stream,
+    research,
+    signals,
+    agents,
+    trading,
+    exports,
+    explain,
+    ledger,
+    live,
+):
     part.add_to(app)
 
 

@@ -43,7 +43,8 @@ __all__ = ["Team", "TeamDecision", "sell_part"]
 class TeamDecision:
     """``entry``: what to buy for all, None where nothing is bought; ``selling``: base units to sell for those who leave, and why.
 
-    ``decisions`` stand in the ledger, one an agent; ``new`` False: an earlier run wrote them, and may have acted on them.
+    ``decisions`` stand in the ledger, one an agent; ``new`` False: an earlier run wrote them, and may have acted on them.  ``rules``: stops
+    of the agent with the largest part.
     """
 
     decisions: tuple[Decision, ...]
@@ -52,6 +53,7 @@ class TeamDecision:
     selling: Decimal
     reason: str
     new: bool
+    rules: StopRules
     problem: str = ""
 
 
@@ -95,7 +97,8 @@ class Team:
                 self._spent.setdefault(agent, {})[symbol] = worth
         selling = amount_of(-netted.order, candidate.instrument) if netted.order < 0 else Decimal(0)
         leaving = ", ".join(f"{agent}: {judged[agent].decision.reason}" for agent in netted.ordered if netted.order < 0)
-        return TeamDecision(decisions, netted, entry, selling, leaving, new, problem)
+        rules = self._rules if entry is None or entry.facts is None else entry.facts.rules
+        return TeamDecision(decisions, netted, entry, selling, leaving, new, rules, problem)
 
     # -- one agent -----------------------------------------------------------------------------------------------------------
 
@@ -129,6 +132,7 @@ class Team:
         }
         return replace(
             whole,
+            rules=seat.rules or whole.rules,
             equity=max(capital, 0.0),
             cash=max(0.0, min(whole.cash, capital - invested)),
             holdings=holdings,

@@ -283,7 +283,8 @@ class AgentSettings(Group):
         default_factory=dict, description="The strategy's own parameters where they differ from its defaults."
     )
     stops: AgentStops = Field(
-        default_factory=lambda: AgentStops.model_validate({}), description="Its own stops where they differ from risk_management's."
+        default_factory=lambda: AgentStops.model_validate({}),
+        description="Its own stops where they differ from risk_management's.",
     )
     symbols: tuple[Symbol, ...] = ()
     share: Fraction = Field(1.0, description="Share of the account's capital.")
@@ -312,7 +313,7 @@ class Settings(Group):
         None, description="Where history begins; null: as deep as the venue gives."
     )
     agents: tuple[AgentSettings, ...] = Field(
-        (AgentSettings.model_validate({"name": "main"}),), min_length=1, max_length=1
+        (AgentSettings.model_validate({"name": "main"}),), min_length=1, max_length=20
     )
 
     rates: RateSettings = RateSettings.model_validate({})
@@ -372,10 +373,30 @@ class Settings(Group):
     def paths(self) -> HomePaths:
         return HomePaths(self.home.resolve())
 
+    @model_validator(mode="after")
+    def _agents_share_one_account(self) -> Settings:
+        names = [agent.name for agent in self.agents]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"agents {', '.join(twice)} are named twice; each needs a name of its own")
+        total = sum(agent.share for agent in self.agents)
+        if total > 1.0 + 1e-9:
+            raise ValueError(f"the agents' shares add up to {total:g}; allowed is up to 1")
+        return self
+
     @property
     def traded_symbols(self) -> tuple[str, ...]:
-        """Agent's symbols, else the traded ones, else all ingested ones."""
-        return self.agents[0].symbols or self.symbols or self.pairs
+        """What any agent trades, in order of the agents."""
+        return tuple(dict.fromkeys(symbol for agent in self.agents for symbol in self.symbols_of(agent)))
+
+    def symbols_of(self, agent: AgentSettings) -> tuple[str, ...]:
+        """An agent's own symbols, else the traded ones, else all ingested ones."""
+        return agent.symbols or self.symbols or self.pairs
+
+    @property
+    def shared(self) -> bool:
+        """Whether agents share the account: several of them, or one that may use only a part of it."""
+        return len(self.agents) > 1 or self.agents[0].share < 1.0
 
     def ledger_url(self) -> str:
         """SQLAlchemy URL of the ledger; SQLite under ``home`` unless one is set."""

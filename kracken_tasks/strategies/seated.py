@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from kracken_tasks.domain.trading import Opinion
+from kracken_tasks.risk.stops import StopRules
 from kracken_tasks.strategies.proposal import Proposal, Strategy
 
 __all__ = ["Seat", "Seated"]
@@ -18,11 +19,12 @@ __all__ = ["Seat", "Seated"]
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """An agent at the table: its share of the account's capital, and what it trades by symbol."""
+    """An agent at the table: its share of the account's capital, what it trades by symbol, its stops (None: the account's)."""
 
     agent: str
     share: float
     strategies: Mapping[str, Strategy]
+    rules: StopRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

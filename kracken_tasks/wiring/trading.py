@@ -32,22 +32,26 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.ledger import Ledger
+    from kracken_tasks.strategies import Strategy
+    from kracken_tasks.strategies.seated import Seat
 
-__all__ = ["FlattenTools", "dead_man", "flatten_tools", "kill_switch", "tick_deps"]
+__all__ = ["FlattenTools", "agent_seats", "dead_man", "flatten_tools", "kill_switch", "tick_deps"]
 
 
-def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDeps:
+def tick_deps(settings: Settings, timeframe: Timeframe | None = None, *, acting: bool = True) -> TickDeps:
     """Everything a trading tick works with.
 
+    ``acting`` False: for who only looks and computes again.
     Raises: Misconfigured for settings that do not fit together, and for live trading that is not ready while nothing is held.
     """
-    require_ready(settings)
+    if acting:
+        require_ready(settings)
     from kracken_tasks.contracts import row_findings
     from kracken_tasks.execution.tick_deps import TickDeps
 
     width, agent = timeframe or settings.trading.timeframe, settings.agents[0]
     keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
-    champions = forecast_source(settings)
+    champions, seats = forecast_source(settings), agent_seats(settings)
     return TickDeps(
         broker=broker(settings),
         ledger=ledger(settings),
@@ -55,7 +59,8 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None) -> TickDep
         holder=_holder(),
         snapshot=lake(settings).snapshot,
         series=keys,
-        strategies={symbol: strategy(settings, agent.strategy, agent.parameters) for symbol in keys},
+        strategies=_longest(seats),
+        seats=seats if settings.shared else (),
         row_findings=row_findings,
         limits=risk_limits(settings),
         stops=stop_rules(settings, agent),
@@ -112,6 +117,30 @@ def _second_source(settings: Settings) -> Callable[[Sequence[str]], Mapping[str,
     names = [name for name in enabled(settings) if name != settings.exchange]
     max_age = timedelta(seconds=settings.trading.max_quote_age_seconds)
     return lambda symbols: ask_elsewhere({name: venue(settings, name) for name in names}, symbols, max_age=max_age)
+
+
+def agent_seats(settings: Settings) -> tuple[Seat, ...]:
+    """Every agent with its share, its stops, and its strategy for each of its symbols."""
+    from kracken_tasks.strategies.seated import Seat
+
+    return tuple(
+        Seat(
+            agent.name, agent.share,
+            dict.fromkeys(settings.symbols_of(agent), strategy(settings, agent.strategy, agent.parameters)),
+            stop_rules(settings, agent),
+        )
+        for agent in settings.agents
+    )  # fmt: skip
+
+
+def _longest(seats: Sequence[Seat]) -> dict[str, Strategy]:
+    """For each symbol the strategy that looks back furthest: of one agent, its own."""
+    found: dict[str, Strategy] = {}
+    for seat in seats:
+        for symbol, one in seat.strategies.items():
+            if symbol not in found or one.lookback > found[symbol].lookback:
+                found[symbol] = one
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,3 +150,41 @@ def test_whether_anything_is_configured_at_all(tmp_path: Path) -> None:
     assert anything_configured(tmp_path, env={"BOT_MODE": "paper"})
     _write(tmp_path, "pairs.yaml", "pairs: [BTC/USD]\n")
     assert anything_configured(tmp_path, env={})
+
+
+def test_several_agents_share_one_account(tmp_path: Path) -> None:
+    settings = load_settings(
+        tmp_path,
+        env={},
+        overrides={
+            "agents": [
+                {"name": "ada", "share": 0.6, "symbols": ["BTC/USD"]},
+                {"name": "bob", "share": 0.4, "strategy": "trend_vol", "symbols": ["ETH/USD", "BTC/USD"]},
+            ]
+        },
+    )
+    assert settings.shared
+    assert settings.traded_symbols == ("BTC/USD", "ETH/USD")
+    seats = wiring.agent_seats(settings)
+    assert [(seat.agent, seat.share, sorted(seat.strategies)) for seat in seats] == [
+        ("ada", 0.6, ["BTC/USD"]),
+        ("bob", 0.4, ["BTC/USD", "ETH/USD"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("agents", "why"),
+    [
+        ([{"name": "ada", "share": 0.6}, {"name": "bob", "share": 0.5}], "shares add up to 1.1"),
+        ([{"name": "ada", "share": 0.5}, {"name": "ada", "share": 0.5}], "ada are named twice"),
+        ([], "agents"),
+    ],
+)
+def test_agents_that_cannot_share_an_account_are_refused(tmp_path: Path, agents: list[object], why: str) -> None:
+    with pytest.raises(Misconfigured, match=why):
+        load_settings(tmp_path, env={}, overrides={"agents": agents})
+
+
+def test_one_agent_with_a_part_of_the_capital_trades_no_more_than_that(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, env={}, overrides={"agents": [{"name": "ada", "share": 0.5}]}).shared
+    assert not load_settings(tmp_path, env={}).shared
