@@ -420,7 +420,7 @@ class _Run:
         if not decided.new:
             return False  # a run of this tick that was killed wrote them, and may have sent the order
         if decided.entry is not None:
-            sent = enter(self.desk, candidate, decided.entry, deps.limits, deps.stops, now=deps.broker.now())
+            sent = enter(self.desk, candidate, decided.entry, deps.limits, decided.rules, now=deps.broker.now())
             self._found = replace(self._found, sent=(*self._found.sent, *([] if sent is None else [sent])))
             return sent is not None
         return decided.selling > 0 and self._sell_for_some(candidate, decided, look)
