@@ -38,23 +38,21 @@ class Latecomer:
         pauses = Backoff(timing.backoff_first, timing.backoff_most, seed=f"{self._around.seed}|late {self._key}")
         give_up = monotonic_seconds() + timing.patience
         why = "the venue's REST does not show what its stream has sent"
-        while newest is not None and not self._reaches(newest):
+        while newest is None or not self._reaches(newest):
             try:
                 async for told in self._pages():
                     yield told
-                    if self._reaches(newest):
+                    if newest is not None and self._reaches(newest):
                         return
+                if newest is None:  # whatever the feed hands on from here is newer than what REST has just told
+                    return
             except RetryLater as error:
                 why = str(error)
             if monotonic_seconds() > give_up:
-                if (last := self._track.last) is not None:
-                    yield Gap(
-                        self._key,
-                        last.ts + _MOMENT,
-                        newest.ts,
-                        f"not to be had over REST: {why}",
-                        self._around.clock.now(),
-                    )
+                last, now = self._track.last, self._around.clock.now()
+                if last is not None:
+                    end = now if newest is None else newest.ts
+                    yield Gap(self._key, last.ts + _MOMENT, end, f"not to be had over REST: {why}", now)
                 return
             await pause(pauses.next_pause())
 

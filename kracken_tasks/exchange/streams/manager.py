@@ -317,7 +317,7 @@ class WebSocketManager:
         """Start a feed, or join one that is running; then what the listener missed is brought to it alone."""
         venue = self._venue(key.exchange)
         if key in venue.pumps:
-            if resume is None:
+            if not resume:
                 return None
             if isinstance(resume, datetime):
                 raise Misconfigured(f"{key} has been begun by another listener: it cannot begin again", key="resume")

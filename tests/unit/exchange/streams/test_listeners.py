@@ -113,6 +113,22 @@ async def test_a_second_listener_misses_nothing_that_happens_while_its_past_is_f
     assert second.gaps == []
 
 
+async def test_a_second_listener_is_brought_the_past_of_a_feed_on_which_nothing_has_happened_yet(
+    venue: ScriptedStreams, manager: WebSocketManager
+) -> None:
+    venue.happen(12)
+    venue.deaf()
+    first = Ear(manager, TRADES)
+    await first.until(lambda: venue.subscriptions > 0)
+    second = Ear(manager, TRADES, resume={TRADES: venue.tape[1:3]})
+    await second.until(lambda: venue.questions.count("trades") > 2)
+    venue.answer()
+    await second.until(lambda: len(second.items) >= 9)
+    venue.happen(2)
+    await second.until(lambda: len(second.items) >= 11)
+    assert second.items == venue.tape[3:]
+
+
 async def test_a_past_that_cannot_be_had_is_told_to_the_second_listener_as_a_gap() -> None:
     venue = ScriptedStreams()
     async with WebSocketManager("kraken", timing=replace(FAST, patience=0.03), halves=venue.halves) as manager:
