@@ -27,6 +27,7 @@ ALLOWED = {
     "kracken_tasks/execution/marks.py": "mark to market: an estimate that limits look at, never booked as cash",
     "kracken_tasks/execution/orders.py": "a price is compared with a quote, which is float; the price sent is not made of it",
     "kracken_tasks/execution/paper_matching.py": "a level is compared with quotes, which are float",
+    "kracken_tasks/execution/paper_replay.py": "quotes and volumes of a recorded tape, which are float",
     "kracken_tasks/execution/protect.py": _RULE,
     "kracken_tasks/execution/tick.py": _SIZING,
 }
