@@ -159,7 +159,7 @@ def _when(schedule: Mapping[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", default="sandbox", help="sandbox (default) or paper")
+    parser.add_argument("--profile", default="sandbox", help="sandbox (default), paper or live")
     parser.add_argument("--check", action="store_true", help="only compare file and server")
     parser.add_argument("--file", type=Path, default=REGISTRY, help="another registry than prefect.yaml")
     arguments = parser.parse_args()

@@ -23,7 +23,7 @@ from kracken_tasks import wiring
 from kracken_tasks.domain import clock
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Timeframe
-from kracken_tasks.errors import KrackenError, Misconfigured, RetryLater
+from kracken_tasks.errors import KrackenError, RetryLater
 from kracken_tasks.local_stack import processes
 from kracken_tasks.local_stack.control import SandboxControl
 from kracken_tasks.local_stack.logs import logging_to
@@ -34,6 +34,7 @@ from kracken_tasks.local_stack.signals import Stopped, told_to_stop
 from kracken_tasks.local_stack.stack import PROJECT, Stack, child_environment
 from kracken_tasks.settings import Profile, Settings, load_settings
 from kracken_tasks.settings.sources import environment, replace_environment
+from kracken_tasks.wiring.live import require_ready
 
 if TYPE_CHECKING:
     from kracken_tasks.execution.report import TickReport
@@ -43,7 +44,7 @@ __all__ = ["UpPlan", "run_up"]
 
 _log = logging.getLogger("kracken.local_stack")
 
-_DEPLOYED: Final = {Profile.SANDBOX: "sandbox", Profile.PAPER: "paper"}
+_DEPLOYED: Final = {Profile.SANDBOX: "sandbox", Profile.PAPER: "paper", Profile.LIVE: "live"}
 # Those that are started by hand (a backfill, a recording of streams) are not among them.
 _FLOWS_IN_ORDER: Final = (
     "ingest_ohlcv", "retrain_lstm", "run_backtest", "trading_tick", "nightly_exports", "check_day", "maintain_lake",
@@ -65,14 +66,11 @@ class UpPlan:
 def run_up(plan: UpPlan, screen: Screen) -> None:
     """Run the stack until Ctrl-C, SIGTERM, or what the plan says.
 
-    Raises: Misconfigured for a taken port or home; RetryLater if a server does not come up, or if the plan is through and a flow's
-    first run has failed.
+    Raises: Misconfigured for a taken port or home, and for real money that is not ready while nothing is held; RetryLater if a server
+    does not come up, or if the plan is through and a flow's first run has failed.
     """
     settings = _settings(plan)
-    if settings.profile not in _DEPLOYED:
-        raise Misconfigured(
-            "this version trades in profiles sandbox and paper only", key="profile", allowed=sorted(_DEPLOYED)
-        )
+    require_ready(settings)  # real money that is not ready starts nothing
     env = child_environment(settings, Path(environment().get("KRACKEN_CONFIG_DIR", "config")))
     with processes.only_stack(settings.paths.home), logging_to(settings), told_to_stop() as stopping:
         stack = Stack(settings, env)

@@ -24,7 +24,7 @@ def replays(settings: Settings, timeframe: Timeframe | None = None) -> Replays:
     """Today's strategies and limits, and the lake as of any commit; ``timeframe``: the candles that the ticks looked at."""
     from kracken_tasks.explain.day import Replays
 
-    deps, store = tick_deps(settings, timeframe), lake(settings)
+    deps, store = tick_deps(settings, timeframe, acting=False), lake(settings)
     listed = deps.broker.instruments()
 
     def fee(symbol: str) -> Decimal:

@@ -57,6 +57,13 @@ def test_the_way_to_real_money_and_back(kracken: Kracken, live: RunningSandbox) 
     assert "disarmed by Ada" in again.sentence
 
 
+def test_up_starts_nothing_while_real_money_is_not_ready(kracken: Kracken, live: RunningSandbox, home: Path) -> None:
+    refused = kracken("up", "--minutes", "1")
+    assert refused.code == 2
+    assert "live trading is not ready: backtests:" in refused.sentence
+    assert not (home / "prefect").exists()
+
+
 @pytest.mark.parametrize(
     ("changed", "told"),
     [

@@ -18,9 +18,9 @@ def entries(project_root: Path) -> list[dict[str, Any]]:
     return list(registry["deployments"])
 
 
-def test_every_flow_is_deployed_for_sandbox_and_paper(project_root: Path) -> None:
+def test_every_flow_is_deployed_for_every_profile(project_root: Path) -> None:
     flows = {path.stem for path in (project_root / "flows").glob("*.py")} - {"__init__"}
-    for profile in ("sandbox", "paper"):
+    for profile in ("sandbox", "paper", "live"):
         assert {target.name.split("/")[0] for target in wanted(profile)} == flows
 
 
@@ -43,5 +43,5 @@ def test_every_schedule_has_a_slug_and_a_utc_clock(entries: list[dict[str, Any]]
 
 
 def test_an_unknown_profile_names_the_allowed_ones() -> None:
-    with pytest.raises(SystemExit, match="allowed: paper, sandbox"):
+    with pytest.raises(SystemExit, match="allowed: live, paper, sandbox"):
         wanted("lvie")
