@@ -70,7 +70,9 @@ def _run(size: int, told: argparse.Namespace) -> dict[str, Any]:
                 if name in left_out:
                     continue
                 if size > STORES[name].most_candles and not told.patient:
-                    left_out[name] = f"not measured at {size:,} candles (--patient does)"
+                    left_out[name] = (
+                        f"{STORES[name].why_not_more} at {size:,} candles; --patient measures it all the same"
+                    )
                     continue
                 print(f"{size:,} candles, round {number + 1}: {name}", file=sys.stderr)  # noqa: T201
                 answer = _measure(name, candles, scratch / name, told)
@@ -131,6 +133,8 @@ def _table(run: dict[str, Any]) -> list[str]:
     lines += ["| store | " + " | ".join(TASKS.values()) + " |", "|" + "---|" * (len(TASKS) + 1)]
     for store in stores.values():
         lines.append(f"| {store['title']} | {' | '.join(_cell(store, reference, task, 'cpu') for task in TASKS)} |")
+    if run["left_out"]:
+        lines += ["", "Left out:", ""]
     return lines + [f"- {name}: {why}" for name, why in run["left_out"].items()]
 
 

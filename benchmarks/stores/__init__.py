@@ -16,12 +16,14 @@ PEER: Final = "peer"  # runs in the peers' environment; the others run in Kracke
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a store's class lives, which environment runs it, and up to how many candles it is worth waiting for."""
+    """Where a store's class lives, which environment runs it, up to how many candles it is measured unless told to be patient, and why
+    not beyond."""
 
     module: str
     name: str
     environment: str = "own"
     most_candles: int = 1_000_000_000
+    why_not_more: str = ""
 
 
 STORES: Final = {
@@ -33,6 +35,14 @@ STORES: Final = {
     "parquet": Entry("monthly_parquet", "MonthlyParquet"),
     "freqtrade-feather": Entry("freqtrade_files", "FreqtradeFeather"),
     "freqtrade-parquet": Entry("freqtrade_files", "FreqtradeParquet"),
-    "delta": Entry("delta_lake", "DeltaLake", PEER, 12_000_000),
-    "iceberg": Entry("iceberg_table", "IcebergTable", PEER, 12_000_000),
+    "delta": Entry(
+        "delta_lake", "DeltaLake", PEER, 12_000_000, "resampling and gap search take half a minute each, five times"
+    ),
+    "iceberg": Entry(
+        "iceberg_table",
+        "IcebergTable",
+        PEER,
+        12_000_000,
+        "every whole read takes the better part of a minute, five times",
+    ),
 }
