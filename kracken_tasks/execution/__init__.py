@@ -13,6 +13,7 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
 - ``trading_state`` a person's halt, reduce-only and resume
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
+- ``dead_man``   the venue's switch that cancels everything unless it hears from us, never armed over stops unasked
 - ``advanced``   ``AdvancedOrders``: stops, targets, trailing stops, one-cancels-the-other and brackets, asked for by hand or by program
 
 Nothing is imported here until it is asked for: a caller names the module it needs, and a tick loads neither the model libraries nor the
