@@ -4,10 +4,10 @@ In: a broker, the ledger, a lake snapshot, strategies.  Out: intents, orders, fi
 Never: retries of what may have happened, orders without an intent, positions without a stop, Prefect, settings, threads.
 
 - ``broker``     the protocol a venue's private half satisfies
-- ``orders``     requests in exact steps · ``lifecycle`` every state of an order, every legal step and its cause · ``costs`` what a trade costs
+- ``orders``     requests in exact steps · ``lifecycle`` every legal step of an order and its cause · ``costs`` what a trade costs
 - ``paper``      a broker of our own on somebody else's prices (``paper_matching`` fills, ``paper_store`` remembers)
 - ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
-- ``reconcile``  what became of every intent, order and fill; never sends
+- ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
 - ``marks``      equity and trading state · ``account`` what is spoken for · ``entries`` opinions to a recorded decision, and its order
 - ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)

@@ -45,7 +45,7 @@ class Booked:
 
 
 class Owners:
-    """Which intent an order belongs to: by client order id, or through the order whose fill made the venue place it."""
+    """Which intent an order belongs to: by client order id, by adoption, or through the order whose fill made the venue place it."""
 
     def __init__(self, desk: Desk, orders: Iterable[VenueOrder] = ()) -> None:
         self._ledger = desk.ledger
@@ -76,6 +76,9 @@ class Owners:
             intent = self._ledger.intent(order.client_order_id)
             if intent is not None:
                 return intent, intent.purpose
+        adopted = self._ledger.intent_of_order(order_id)
+        if adopted is not None:
+            return adopted, adopted.purpose
         if order.parent_id is None or order.parent_id == order_id:
             return None
         parent = self.of(order.parent_id)

@@ -18,7 +18,7 @@ from kracken_tasks.errors import StateUnknown
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.costs import CostModel
 from kracken_tasks.execution.orders import SendRules
-from kracken_tasks.ledger import Lease, LeaseLost, Ledger
+from kracken_tasks.ledger import Lease, LeaseHeld, LeaseLost, Ledger
 
 __all__ = ["Desk", "ExecutionConfig"]
 
@@ -33,6 +33,8 @@ class ExecutionConfig:
     listings; ``fill_overlap``: how far back executions are listed again, for those that appear late; ``default_stop_fraction``: where
     a position without a plan gets its stop, below its entry price.
 
+    ``adopt_unknown_orders``: orders on the venue that nobody of ours recorded become ours, else they are reported and left alone.
+
     ``balance_tolerance``: by asset, how far venue and fold may differ; nothing by default, for any venue.  Rounding is no reason for one:
     fills are booked only with the cost and fee that the venue's own ledger shows (see ``Broker.fills``), so that both sides hold the
     same digits, and a symbol whose fills are still owed is left out of the comparison until they come.  An allowance per fill would
@@ -46,6 +48,7 @@ class ExecutionConfig:
     fill_overlap: timedelta = timedelta(minutes=10)
     lease_ttl: timedelta = timedelta(minutes=2)
     default_stop_fraction: Decimal = Decimal("0.03")
+    adopt_unknown_orders: bool = False
     balance_tolerance: Mapping[str, Decimal] = field(default_factory=dict)
 
 
@@ -83,6 +86,25 @@ class Desk:
             raise LeaseLost(f"the lease of {self.lease.holder} is gone; nothing is sent", holder=self.lease.holder)
         if self.lease.expires - now < self.config.lease_ttl * left:
             self.lease = self.ledger.leases.renew(self.lease, self.config.lease_ttl, now)
+
+    def keep_lease(self) -> None:
+        """Keep the lease between two questions to the venue, which may take long; nothing has been decided on them yet.
+
+        One that ran out meanwhile is taken again if nobody else has had it since: otherwise an account whose look takes longer than the
+        lease lasts would never be traded again.  Raises: LeaseLost.
+        """
+        now, leases = self.wall.now(), self.ledger.leases
+        if leases.still_held(self.lease, now):
+            if self.lease.expires - now < self.config.lease_ttl * _MOST_OF_IT:
+                self.lease = leases.renew(self.lease, self.config.lease_ttl, now)
+            return
+        again = leases.acquire(self.lease.name, self.lease.holder, self.config.lease_ttl, now)
+        if isinstance(again, LeaseHeld):
+            raise LeaseLost(f"{again.holder} has taken the lease of {self.lease.holder}", holder=self.lease.holder)
+        if again.token != self.lease.token + 1:
+            leases.release(again)
+            raise LeaseLost(f"somebody has traded under the lease of {self.lease.holder}", holder=self.lease.holder)
+        self.lease = again
 
     def wait(self, seconds: float) -> None:
         """Let time pass with the lease held all the while.  Raises: LeaseLost."""

@@ -295,6 +295,7 @@ def life_of_intent(ledger: Ledger, client_order_id: str) -> OrderLife:
 def life_of_order(ledger: Ledger, order: VenueOrder) -> OrderLife:
     """Where an order the venue shows stands by the ledger: its intent's life, or its own where the venue placed it by itself."""
     intent = None if order.client_order_id is None else ledger.intent(order.client_order_id)
+    intent = intent or ledger.intent_of_order(order.order_id)  # adopted
     if intent is None:
         return _as_shown(ledger, OrderLife.placed_by_venue(order), order.order_id)
     life = life_of_intent(ledger, intent.client_order_id)

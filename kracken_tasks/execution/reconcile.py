@@ -1,7 +1,7 @@
 """Reconcile: what became of every intent, order and fill, and whether venue and ledger agree.  It never sends.
 
 In: the broker's listings, the ledger's open intents and orders.  Out: booked fills, closed intents, symbols in doubt, strangers, balance
-differences.  Never: submit, amend, cancel; an order that nobody of ours placed is reported and left alone.
+differences.  Never: submit, amend, cancel.
 
 An intent has never arrived only when its deadline, the allowed clock skew and the listing lag have passed in market time and it is
 neither among the open nor, looked at after them, among the closed orders.  Until then its symbol is not traded.
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from kracken_tasks.domain.clock import iso
+from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import Balance, split_symbol
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import CashMovement, Fill, Purpose, VenueOrder
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.execution.booking import Booked, Owners, book
 from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.strangers import adopt_strangers, report_strangers
 from kracken_tasks.ledger import (
     AlertDraft,
     AlertKind,
@@ -32,8 +33,23 @@ from kracken_tasks.ledger import (
     Source,
 )
 
-__all__ = ["Reconciled", "Resolution", "check_balances", "doubt_ends", "follow_up", "reconcile"]
+__all__ = [
+    "LOOKED_UP_TO",
+    "Reconciled",
+    "Resolution",
+    "check_balances",
+    "doubt_ends",
+    "follow_up",
+    "looked_up_to",
+    "mark_of_last_tick",
+    "reconcile",
+]
 
+# The word under which a tick's detail says from when later looks need to list executions.
+LOOKED_UP_TO = "looked_up_to"
+
+# Fills that the ledger lacks make it differ from the venue; one that is listed later than this is looked for by a person.
+_DIFFERING_LOOKS_BACK = timedelta(days=1)
 _WHOLE_HISTORY = timedelta(days=3650)
 
 
@@ -82,13 +98,20 @@ def _reconcile(desk: Desk) -> Reconciled:
     pending = desk.ledger.open_intents()
     open_orders = desk.broker.open_orders()  # the first look; what leaves this list later is in the next one
     seen = {order.order_id: order for order in open_orders}
+    desk.keep_lease()
     _look_among_closed(desk, pending, seen)
+    desk.keep_lease()
     fills = desk.broker.fills(since, known)
+    desk.keep_lease()
     owners = Owners(desk, seen.values())
     details, missing = _missing_details(desk, owners, seen, [fill for fill in fills if fill.trade_id not in known])
     seen |= details
     relevant = [order for order in seen.values() if order.status.resting or _concerns_us(desk, owners, order, fills)]
+    desk.keep_lease()
     booked = book(desk, owners, relevant, fills, now)
+    adopted = adopt_strangers(desk, booked.foreign_orders, now)
+    if adopted:
+        booked = _with_adopted(booked, book(desk, owners, adopted, fills, now), adopted)
     if booked.late:
         booked = _with_late_fills(desk, owners, booked, seen, now)
     resolved, unknown = _settle(desk, pending, booked, now)
@@ -96,7 +119,7 @@ def _reconcile(desk: Desk) -> Reconciled:
     unknown |= {seen[order_id].symbol: reason for order_id, reason in booked.late.items()}
     # An order that cannot be, and rests: nobody can tell what it will do, so its symbol is left alone until it is gone.
     unknown |= {seen[i].symbol: reason for i, reason in booked.illegal.items() if seen[i].status.resting}
-    _report_strangers(desk, booked, now)
+    report_strangers(desk, booked.foreign_orders, now)
     desk.unknown = dict(unknown)
     desk.owed = _owed(desk, [*missing, *(seen[order_id] for order_id in booked.late)], now)
     # An order asked for by id may rest although the listing lags behind: leaving it out would place its stop twice.
@@ -189,12 +212,31 @@ def _book_movements(desk: Desk, venue: Mapping[str, Balance], now: datetime) -> 
 
 
 def _since(desk: Desk, now: datetime) -> datetime:
-    """From when executions are listed: the last one booked, less the overlap; a new book starts with its first intent."""
-    last = desk.ledger.last_fill_ts()
-    if last is None:
+    """From when executions are listed, less the overlap: the last one booked, or where the newest tick says that looks may begin.
+
+    The latter bounds the look in an account in which others trade, too.  A new book starts with its first intent.
+    """
+    last, agreed = desk.ledger.last_fill_ts(), mark_of_last_tick(desk)
+    if last is None and agreed is None:
         intents = desk.ledger.intents()
         last = intents[0].ts if intents else now
-    return min(last, now) - desk.config.fill_overlap
+    return min(max(moment for moment in (last, agreed) if moment is not None), now) - desk.config.fill_overlap
+
+
+def looked_up_to(before: datetime | None, now: datetime, *, agrees: bool) -> datetime:
+    """From when the looks after this tick need to list executions: from now, or while venue and ledger differ for a day longer.
+
+    ``before``: what the tick before this one said (``mark_of_last_tick``).
+    """
+    return now if agrees else max(before or now - _DIFFERING_LOOKS_BACK, now - _DIFFERING_LOOKS_BACK)
+
+
+def mark_of_last_tick(desk: Desk) -> datetime | None:
+    """From when the newest finished tick said that looks may begin; None if it did not say, or was killed before it could."""
+    equity = desk.ledger.last_equity()
+    tick = None if equity is None else desk.ledger.tick(equity.tick_id)
+    told = "" if tick is None else tick.detail.get(LOOKED_UP_TO, "")
+    return parse_utc(told) if told else None
 
 
 def _booked_since(desk: Desk, since: datetime) -> frozenset[str]:
@@ -245,6 +287,19 @@ def _concerns_us(desk: Desk, owners: Owners, order: VenueOrder, fills: Iterable[
     return owners.of(order.order_id) is not None or any(fill.order_id == order.order_id for fill in fills)
 
 
+def _with_adopted(booked: Booked, theirs: Booked, adopted: Iterable[VenueOrder]) -> Booked:
+    """One look with what adopting some of its strangers has booked."""
+    ids = {order.order_id for order in adopted}
+    return Booked(
+        fills=booked.fills + theirs.fills,
+        accepted=booked.accepted,
+        late={**booked.late, **theirs.late},
+        foreign_orders=tuple(order for order in booked.foreign_orders if order.order_id not in ids),
+        foreign_fills=tuple(fill for fill in booked.foreign_fills if fill.order_id not in ids),
+        illegal={**booked.illegal, **theirs.illegal},
+    )
+
+
 def _with_late_fills(
     desk: Desk, owners: Owners, booked: Booked, seen: Mapping[str, VenueOrder], now: datetime
 ) -> Booked:
@@ -291,13 +346,3 @@ def _resolution(
     draft = AlertDraft(AlertKind.RECOVERED, f"recovered:{intent.client_order_id}", payload, AlertLevel.WARNING)
     desk.ledger.add_alert(draft, ts=now)
     return Resolution(intent.client_order_id, intent.symbol, result, order_id, detail)
-
-
-def _report_strangers(desk: Desk, booked: Booked, now: datetime) -> None:
-    for order in booked.foreign_orders:
-        detail = (
-            f"{order.side} {plain(order.amount)} {order.kind}, {order.status}: not placed by this ledger, left alone"
-        )
-        payload = {"symbol": order.symbol, "order_id": order.order_id, "detail": detail}
-        draft = AlertDraft(AlertKind.UNKNOWN_ORDER, f"stranger:{order.order_id}", payload, AlertLevel.WARNING)
-        desk.ledger.add_alert(draft, ts=now)

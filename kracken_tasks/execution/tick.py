@@ -28,7 +28,15 @@ from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state, pairs_of_held
 from kracken_tasks.execution.orders import is_dust
 from kracken_tasks.execution.protect import merged, protect, raise_plan
-from kracken_tasks.execution.reconcile import Reconciled, check_balances, doubt_ends, reconcile
+from kracken_tasks.execution.reconcile import (
+    LOOKED_UP_TO,
+    Reconciled,
+    check_balances,
+    doubt_ends,
+    looked_up_to,
+    mark_of_last_tick,
+    reconcile,
+)
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
 from kracken_tasks.execution.team import Team, TeamDecision, sell_part
@@ -74,6 +82,7 @@ class _Run:
         self._found = TickReport(slot.tick_id, slot.at, "", currency=deps.currency)
         self._quotes: dict[str, Quote] = {}
         self._balances: Mapping[str, Balance] = {}
+        self._looked_before = mark_of_last_tick(desk)
         self._moved: set[str] = set()  # symbols whose stops were changed since the last look
         self._mark: UnitMark | None = None
         self._retuned: Callable[[Strategy], Strategy] = lambda strategy: strategy
@@ -475,6 +484,9 @@ class _Run:
             "fills": str(len(found.fills)),
             "commit_seq": "" if found.commit_seq is None else str(found.commit_seq),
         }
+        if self._mark is not None and found.now is not None:
+            agrees = not found.differences and not found.unknown
+            counts[LOOKED_UP_TO] = iso(looked_up_to(self._looked_before, found.now, agrees=agrees))
         return counts | ({} if self._mark is None else detail_of(self._mark))
 
     @contextmanager

@@ -35,6 +35,10 @@ class TradingSettings(Group):
     )
     clock_skew_seconds: float = Field(2.0, ge=0, le=60, description="How far venue and local clocks may differ.")
     listing_lag_seconds: float = Field(5.0, ge=0, le=60, description="How late an accepted order may show in listings.")
+    unknown_orders: Literal["report", "adopt"] = Field(
+        "report",
+        description="Orders on the venue that Kracken never recorded: reported and left alone, or made its own, with a stop.",
+    )
     max_spread_fraction: float = Field(0.01, ge=0.00001, le=0.05, description="Wider spreads are not entered.")
     price_collar_fraction: float = Field(
         0.03, ge=0.0001, le=0.2, description="Farthest a quote may stand from the last close."

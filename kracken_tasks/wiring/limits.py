@@ -90,6 +90,7 @@ def execution_config(settings: Settings) -> ExecutionConfig:
         ),
         clock_skew=timedelta(seconds=trading.clock_skew_seconds),
         listing_lag=timedelta(seconds=trading.listing_lag_seconds),
+        adopt_unknown_orders=trading.unknown_orders == "adopt",
         lease_ttl=timedelta(seconds=trading.lease_seconds),
         default_stop_fraction=Decimal(str(settings.risk_management.stop_loss_pct)),
     )

@@ -127,6 +127,10 @@ class Bench:
         self.strategy.says = dict(says or {})
         return run_tick(self.deps(**changes), self.slot())
 
+    def run_other(self, slot: TickSlot) -> TickReport:
+        """Another process's tick, now."""
+        return run_tick(self.deps(holder="another"), slot)
+
     def desk(self) -> Desk:
         """The desk of a run of its own, under a lease of its own."""
         name = lease_name(self.ledger)
