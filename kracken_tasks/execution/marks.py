@@ -27,6 +27,7 @@ __all__ = [
     "Valuation",
     "account_state",
     "detail_of",
+    "last_mark",
     "mark",
     "move_state",
     "pairs_of_held",
@@ -138,6 +139,11 @@ def _moved_since(desk: Desk, last: EquityEntry) -> dict[str, Decimal]:
 
 def _is_flow(kind: str) -> bool:
     return kind.partition("/")[0] in FLOWS or kind in _INNER_MOVES
+
+
+def last_mark(ledger: Ledger, limits: RiskLimits) -> UnitMark | None:
+    """The newest mark as the next one will be measured against it; None in a ledger without marks."""
+    return _previous(ledger, ledger.last_equity(), limits)
 
 
 def _previous(ledger: Ledger, last: EquityEntry | None, limits: RiskLimits) -> UnitMark | None:
