@@ -3,9 +3,10 @@
 In: frames to stage, verdicts to commit.  Out: ``StagedSeries``, ``CommitRef``, ``Snapshot``.  Never: a row without a verdict
 about its exact bytes, a changed or overwritten object, a moment read from the machine's clock.
 
-Layout of the store: ``_staging/`` (not yet judged), ``data/<exchange>/<BASE-QUOTE>/<timeframe or tape>/`` and ``quarantine/`` (Parquet
-files named by content), ``_commits/<seq>.json`` (the truth), ``_checkpoints/`` (short cuts).  A file that no commit names does
-not exist for readers, so a kill at any instant leaves the snapshot before or the one after.
+Layout of the store: ``_staging/`` (not yet judged), ``data/<exchange>/<BASE-QUOTE>/<timeframe or tape>/``, ``data/_packs/`` and
+``quarantine/`` (Parquet files named by content), ``_commits/<seq>.json`` and ``_segments/`` (the truth, new and old), ``_checkpoints/``
+(short cuts).  A file that no commit names does not exist for readers, so a kill at any instant leaves the snapshot before or the one
+after.
 """
 
 from __future__ import annotations
