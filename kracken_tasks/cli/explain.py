@@ -76,8 +76,10 @@ def replay(
             )
         view = wiring.lake(settings).snapshot(entry.decision.commit_seq)
         known = learned_before(deps.ledger, entry.seq)
-        strategy = wiring.learned_strategy(settings, deps.strategies[entry.symbol], known)
-        result = again(entry, strategy, view, deps.series[entry.symbol], deps.limits, deps.stops)
+        decided = wiring.deciding(settings, entry.symbol, entry.strategy, known)
+        if decided is None:
+            raise BadData(f"today's settings have no agent of {entry.strategy} on {entry.symbol}", symbol=entry.symbol)
+        result = again(entry, decided[0], view, deps.series[entry.symbol], deps.limits, decided[1])
         say(
             f"{result.symbol}: {'identical' if result.identical else 'differs'}, on commit {view.seq} {view.content_hash}"
         )

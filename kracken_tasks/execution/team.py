@@ -36,7 +36,9 @@ from kracken_tasks.strategies.proposal import Strategy
 from kracken_tasks.strategies.seated import Seat, Seated
 from kracken_tasks.strategies.shares import TOPIC, AgentBook, books_of, note_key, payload_of
 
-__all__ = ["Team", "TeamDecision", "sell_part"]
+__all__ = ["Team", "TeamDecision", "sell_part", "with_account_guards"]
+
+_ACCOUNT = "account_"  # how the names of guards of the account begin, beside those of an agent's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,16 @@ class _Room:
         reason = decision.reason if against is None else f"blocked by {against.guard}: {against.reason}"
         self._taken += notional if against is None else 0.0
         return replace(judged, decision=replace(decision, guards=(*decision.guards, *rooms), reason=reason))
+
+
+def with_account_guards(again: Judged, was: Decision) -> Judged:
+    """A decision computed again, with the answers of the account as they were recorded: they rest on what the other agents wanted."""
+    answers = tuple(outcome for outcome in was.guards if outcome.guard.startswith(_ACCOUNT))
+    if not answers or again.decision.action is not Action.BUY or again.decision.blocked_by is not None:
+        return again
+    against = next((outcome for outcome in answers if not outcome.passed), None)
+    reason = again.decision.reason if against is None else f"blocked by {against.guard}: {against.reason}"
+    return replace(again, decision=replace(again.decision, guards=(*again.decision.guards, *answers), reason=reason))
 
 
 def _entry(judged: Mapping[str, Judged], netted: Net, instrument: Instrument) -> tuple[Judged | None, str]:

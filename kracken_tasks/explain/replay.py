@@ -23,6 +23,7 @@ from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.trading import Action, Decision, Opinion, SizeReceipt
 from kracken_tasks.errors import BadData, KrackenError
 from kracken_tasks.execution.judging import Facts, frame_rows, proposed, sized
+from kracken_tasks.execution.team import with_account_guards
 from kracken_tasks.ledger.codec import decode, encode
 from kracken_tasks.ledger.entries import DecisionEntry
 from kracken_tasks.risk.limits import RiskLimits
@@ -98,6 +99,7 @@ def replay(
         if again.decision.action is Action.BUY:
             held = _held(facts, view, key, frame_rows(strategy))
             again = sized(again, key, frame, held, replace(facts, limits=limits, rules=rules or facts.rules), now=now)
+            again = with_account_guards(again, was)
     pairs = _compared(was, again.decision, full=facts is not None or was.receipt is None)
     differences = _differing(pairs)
     if differences:

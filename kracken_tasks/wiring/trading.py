@@ -19,8 +19,9 @@ from kracken_tasks.settings import Profile, Settings
 from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
 from kracken_tasks.wiring.live import entries_allowed, first_orders, require_ready
+from kracken_tasks.wiring.money import require_one_money
 from kracken_tasks.wiring.research import forecast_source, strategy
-from kracken_tasks.wiring.signals import retuner, sentiment_board
+from kracken_tasks.wiring.signals import learned_strategy, retuner, sentiment_board
 from kracken_tasks.wiring.stores import lake, ledger
 from kracken_tasks.wiring.venues import broker, enabled, venue
 
@@ -32,10 +33,12 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.ledger import Ledger
+    from kracken_tasks.risk import StopRules
+    from kracken_tasks.signals.learning import Learned
     from kracken_tasks.strategies import Strategy
     from kracken_tasks.strategies.seated import Seat
 
-__all__ = ["FlattenTools", "agent_seats", "dead_man", "flatten_tools", "kill_switch", "tick_deps"]
+__all__ = ["FlattenTools", "agent_seats", "dead_man", "deciding", "flatten_tools", "kill_switch", "tick_deps"]
 
 
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None, *, acting: bool = True) -> TickDeps:
@@ -48,6 +51,8 @@ def tick_deps(settings: Settings, timeframe: Timeframe | None = None, *, acting:
         require_ready(settings)
     from kracken_tasks.contracts import row_findings
     from kracken_tasks.execution.tick_deps import TickDeps
+
+    require_one_money(settings)
 
     width, agent = timeframe or settings.trading.timeframe, settings.agents[0]
     keys = {symbol: SeriesKey(settings.exchange, symbol, width) for symbol in settings.traded_symbols}
@@ -131,6 +136,19 @@ def agent_seats(settings: Settings) -> tuple[Seat, ...]:
         )
         for agent in settings.agents
     )  # fmt: skip
+
+
+def deciding(settings: Settings, symbol: str, recorded: str, learned: Learned) -> tuple[Strategy, StopRules] | None:
+    """The strategy and stops behind a recorded decision (``recorded``: its strategy's name, ``agent:strategy`` where agents share the
+    account), with the weights that were ``learned`` by then; None if today's settings have no such agent on the symbol."""
+    from kracken_tasks.strategies.seated import Seated
+
+    agent, _, _ = recorded.rpartition(":")
+    for seat in agent_seats(settings):
+        if symbol in seat.strategies and agent in ("", seat.agent):
+            own = learned_strategy(settings, seat.strategies[symbol], learned)
+            return Seated(seat.agent, own) if agent else own, seat.rules or stop_rules(settings)
+    return None
 
 
 def _longest(seats: Sequence[Seat]) -> dict[str, Strategy]:
