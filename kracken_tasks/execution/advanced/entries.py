@@ -19,7 +19,7 @@ from kracken_tasks.execution.advanced.forms import LIMITED
 from kracken_tasks.execution.advanced.keeping import BRACKET, free_key
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.execution.orders import below_minimum, entry_request
+from kracken_tasks.execution.orders import below_minimum, entry_request, is_dust
 from kracken_tasks.execution.reconcile import Reconciled
 from kracken_tasks.execution.sending import commit_intent, submit_intent
 from kracken_tasks.ledger import IntentEntry, IntentResult, OutcomeEntry, Plan
@@ -64,7 +64,8 @@ def enter_once(desk: Desk, look: Reconciled, key: str, entry: Entry, quote: Quot
     doubt = desk.unknown.get(symbol) or look.unknown.get(symbol)
     if doubt:
         return doubt
-    if symbol in desk.ledger.positions():
+    held = desk.ledger.positions().get(symbol)
+    if held is not None and not is_dust(held, instrument):
         raise TradeRefused(f"{symbol} is held already: give its position exits of their own, with oco", symbol=symbol)
     if any(order.side is Side.BUY and order.symbol == symbol for order in look.open_orders):
         raise TradeRefused(f"another entry of {symbol} is under way", symbol=symbol)

@@ -37,6 +37,7 @@ from kracken_tasks.execution.advanced.wishes import (
 from kracken_tasks.execution.broker import Broker, native_kinds
 from kracken_tasks.execution.desk import Desk, ExecutionConfig
 from kracken_tasks.execution.exits import Exit, due_exit, leave, settled
+from kracken_tasks.execution.orders import is_dust
 from kracken_tasks.execution.protect import Protection, protect
 from kracken_tasks.execution.reconcile import Reconciled, reconcile
 from kracken_tasks.execution.tick_deps import lease_name
@@ -208,7 +209,7 @@ class AdvancedOrders:
             withdrawn: list[str] = []
             with _telling(problems, "entries"):
                 withdrawn.extend(take_back_entries(desk, look))
-            positions = desk.ledger.positions()
+            positions = _worth_leaving(desk)
             quotes = self._broker.quotes(sorted(positions)) if positions else {}
             for symbol, position in sorted(positions.items()):
                 if symbol in desk.unknown:
@@ -258,6 +259,8 @@ class AdvancedOrders:
             position = desk.ledger.positions().get(symbol)
             if position is None:
                 raise TradeRefused(f"{symbol} is not held: there is nothing to leave", symbol=symbol)
+            if is_dust(position, desk.instrument(symbol)):
+                raise TradeRefused(f"{symbol}: {position.amount} is too small for the venue to sell", symbol=symbol)
             doubt = desk.unknown.get(symbol)
             if doubt:
                 raise StateUnknown(f"{symbol} is left alone for now: {doubt}", symbol=symbol)
@@ -371,6 +374,12 @@ def _again(desk: Desk, look: Reconciled) -> Reconciled:
         return look
     desk.touched = False
     return reconcile(desk)
+
+
+def _worth_leaving(desk: Desk) -> dict[str, Position]:
+    """Positions by symbol, without what is too small for the venue to sell or to protect."""
+    listed = desk.broker.instruments()
+    return {symbol: one for symbol, one in desk.ledger.positions().items() if not is_dust(one, listed.get(symbol))}
 
 
 def _stop_shown(position: Position | None, resting: tuple[VenueOrder, ...]) -> Decimal | None:

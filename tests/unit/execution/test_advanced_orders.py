@@ -193,6 +193,23 @@ def test_cancelling_an_entry_nobody_made_is_refused(bench: AdvancedBench) -> Non
         bench.orders.cancel_entry(BTC, "unheard of")
 
 
+def test_a_first_fill_too_small_to_protect_is_no_trouble_and_grows_into_a_position(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.00005")
+    watch = bench.orders.watch()
+    assert watch.problems == {}
+    assert bench.resting() == ()
+    with pytest.raises(TradeRefused, match="too small"):
+        bench.orders.stop_loss(BTC, 49500)
+    bench.traded("49890", "5")
+    bench.pass_time(10)
+    bench.orders.watch()
+    assert bench.held == D("0.1")
+    bench.require_kept()
+    bench.ledger.close()
+
+
 # -- one cancels the other ---------------------------------------------------------------------------------------------------
 
 
