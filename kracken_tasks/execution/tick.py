@@ -308,6 +308,7 @@ class _Run:
         with self._guarding("signal weights"):  # what cannot be learned now leaves the configured weights
             self._retuned = deps.retuner(now)
         elsewhere = deps.elsewhere([key.symbol for key in keys if key.symbol in self._quotes])
+        self.desk.require_lease(_MOST_OF_IT)  # other venues may have taken their time
         candidates: dict[str, Candidate] = {}
         for key in keys:
             if key.symbol not in self._quotes:

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from kracken_tasks.execution.desk import ExecutionConfig
     from kracken_tasks.execution.entries import Elsewhere
     from kracken_tasks.execution.kill_switch import KillSwitch
+    from kracken_tasks.execution.second_source import OtherVenue
     from kracken_tasks.execution.tick_deps import TickDeps
     from kracken_tasks.ledger import Ledger
     from kracken_tasks.risk import StopRules
     from kracken_tasks.signals.learning import Learned
     from kracken_tasks.strategies import Strategy
     from kracken_tasks.strategies.seated import Seat
+
+_SECOND_SOURCE_SECONDS = 3.0
 
 __all__ = ["FlattenTools", "agent_seats", "dead_man", "deciding", "flatten_tools", "kill_switch", "tick_deps"]
 
@@ -119,9 +122,17 @@ def _second_source(settings: Settings) -> Callable[[Sequence[str]], Mapping[str,
     """Prices of every other enabled venue, in order of their names."""
     from kracken_tasks.execution.second_source import ask_elsewhere
 
-    names = [name for name in enabled(settings) if name != settings.exchange]
     max_age = timedelta(seconds=settings.trading.max_quote_age_seconds)
-    return lambda symbols: ask_elsewhere({name: venue(settings, name) for name in names}, symbols, max_age=max_age)
+    venues = {name: _quickly(settings, name) for name in enabled(settings) if name != settings.exchange}
+    return lambda symbols: ask_elsewhere(venues, symbols, max_age=max_age)
+
+
+def _quickly(settings: Settings, name: str) -> Callable[[], OtherVenue]:
+    """Another venue that is given up soon: a tick that asks it holds the lease, and has a last close to fall back on."""
+    listed = settings.exchanges[name]
+    soon = listed.model_copy(update={"timeout_seconds": min(listed.timeout_seconds, _SECOND_SOURCE_SECONDS)})
+    asked = settings.model_copy(update={"exchanges": {**settings.exchanges, name: soon}})
+    return lambda: venue(asked, name)
 
 
 def agent_seats(settings: Settings) -> tuple[Seat, ...]:

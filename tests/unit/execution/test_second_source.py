@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from kracken_tasks.domain.market import Instrument, Quote
@@ -43,7 +44,15 @@ class AnotherVenue:
 
 
 def ask(*venues: AnotherVenue) -> dict[str, Elsewhere]:
-    return ask_elsewhere({f"v{n}": one for n, one in enumerate(venues)}, [BTC, ETH], max_age=MINUTE)
+    return ask_elsewhere(_named(venues), [BTC, ETH], max_age=MINUTE)
+
+
+def _named(venues: Iterable[AnotherVenue]) -> dict[str, Callable[[], AnotherVenue]]:
+    return {f"v{number}": partial(_same, one) for number, one in enumerate(venues)}
+
+
+def _same(venue: AnotherVenue) -> AnotherVenue:
+    return venue
 
 
 def test_without_other_venues_nobody_is_asked() -> None:
@@ -63,7 +72,7 @@ def test_a_silent_venue_and_a_stale_one_are_told_and_not_believed() -> None:
 
 
 def collar(bench: Bench, *venues: AnotherVenue) -> str:
-    named = {f"v{n}": one for n, one in enumerate(venues)}
+    named = _named(venues)
     report = bench.tick({BTC: Action.BUY}, elsewhere=lambda symbols: ask_elsewhere(named, symbols, max_age=MINUTE))
     decided = next(decision for decision in report.decisions if decision.symbol == BTC)
     return next(outcome.reason for outcome in decided.guards if outcome.guard == "price_collar")
@@ -83,3 +92,38 @@ def test_with_every_other_venue_silent_the_last_close_stands_in_and_it_is_said(t
     bench = Bench(tmp_path)
     assert "(last close; v0 did not answer (RetryLater))" in collar(bench, AnotherVenue(HandMovedMarket(), silent=True))
     assert len(bench.venue.submitted) == 1
+
+
+def test_a_venue_that_cannot_even_be_reached_for_is_told_and_keeps_nobody_from_the_next(tmp_path: Path) -> None:
+    def broken() -> AnotherVenue:
+        raise ZeroDivisionError("a bug in somebody's adapter")
+
+    fine = AnotherVenue(HandMovedMarket())
+    found = ask_elsewhere({"odd": broken, "fine": lambda: fine}, [BTC], max_age=MINUTE)
+    assert found[BTC].source == "fine"
+    alone = ask_elsewhere({"odd": broken}, [BTC], max_age=MINUTE)
+    assert alone[BTC] == Elsewhere(None, "odd did not answer (ZeroDivisionError)")
+    report = Bench(tmp_path).tick(elsewhere=lambda symbols: ask_elsewhere({"odd": broken}, symbols, max_age=MINUTE))
+    assert report.done
+
+
+def test_after_its_time_no_further_venue_is_begun_with() -> None:
+    ticking = iter([0.0, 0.0, 9.0])
+    slow, never = AnotherVenue(HandMovedMarket(), silent=True), AnotherVenue(HandMovedMarket())
+    found = ask_elsewhere(
+        {"slow": lambda: slow, "never": lambda: never}, [BTC], max_age=MINUTE, seconds=8.0, steady=lambda: next(ticking)
+    )
+    assert found[BTC] == Elsewhere(None, "slow did not answer (RetryLater), never was not asked any more")
+    assert never.asked == []
+
+
+def test_a_second_source_that_outlasts_the_lease_sends_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def slow(symbols: object) -> dict[str, Elsewhere]:
+        bench.wall.advance(timedelta(minutes=10))
+        return {}
+
+    report = bench.tick({BTC: Action.BUY}, elsewhere=slow)
+    assert report.result == "lease lost"
+    assert bench.venue.submitted == []
