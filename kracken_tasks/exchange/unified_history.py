@@ -33,6 +33,8 @@ _CURSOR_PAGE: Final = 100
 _BITSTAMP_PAGE: Final = 1_000
 _BITSTAMP_CERTAIN: Final = 100  # its default
 _BITSTAMP_TRADE: Final = "2"
+_OPEN_AT_ONCE: Final = ("binance", "binanceus", "bitstamp")  # these list all that rests in one answer
+_PAGES: Final = (20, 25, 30, 40, 50, 100, 200, 500, 1_000)  # what venues are known to cut a listing to
 _SURELY_WHOLE: Final = 20  # no venue's pages are as short as this
 
 
@@ -67,11 +69,13 @@ class History:
         return [row for row in rows.values() if row.get("status") != "open"]
 
     def open_orders(self, symbol: str | None) -> list[Mapping[str, Any]]:
-        """Everything that rests."""
+        """Everything that rests.  Of a venue nobody has looked at, a listing as long as a page is not believed."""
         args = () if symbol is None else (symbol,)
         if self._client.exchange == "coinbase":
             return self._by_cursor("fetch_open_orders", symbol, None)
         rows: Rows = self._client.read("fetch_open_orders", *args)
+        if len(rows) in _PAGES and self._client.exchange not in _OPEN_AT_ONCE:
+            raise self._unproven("fetch_open_orders", f"{len(rows)} is as long as a page may be")
         return list(rows)
 
     def _listed(self, method: str, symbol: str | None, since_ms: int) -> list[Mapping[str, Any]]:

@@ -161,6 +161,20 @@ def test_an_ordinary_venue_is_believed_over_many_pages() -> None:
         assert len(told) == 700
 
 
+@pytest.mark.parametrize(
+    ("exchange", "count", "believed"), [("somewhere", 50, False), ("somewhere", 51, True), ("binance", 50, True)]
+)
+def test_open_orders_that_fill_a_page_are_believed_only_where_the_venue_is_known_to_list_all(
+    exchange: str, count: int, believed: bool
+) -> None:
+    told = history(client_of(exchange, {"fetch_open_orders": [row(at, MS) for at in range(count)]}))
+    if believed:
+        assert len(told.open_orders(None)) == count
+    else:
+        with pytest.raises(BadData, match="as long as a page"):
+            told.open_orders(None)
+
+
 def test_trades_without_ids_are_not_taken_for_one_trade() -> None:
     rows = [row(1, MS, id=None), row(2, MS, id=None)]
     with pytest.raises(BadData, match="undocumented shape"):
