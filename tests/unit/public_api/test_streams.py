@@ -46,7 +46,9 @@ async def test_built_without_a_word_it_streams_what_the_settings_have(
         async with WebSocketManager() as streams:
             assert streams.exchanges == ("kraken",)
             quote = await asyncio.wait_for(anext(streams.ticker(BTC)), 20)
+            balance = await asyncio.wait_for(anext(streams.watch_balance()), 20)
     assert quote.bid < quote.ask
+    assert balance["USD"].total > 0
 
 
 def test_an_interval_of_nothing_is_refused() -> None:
