@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
@@ -184,7 +184,7 @@ def uniform(block: Block) -> dict[str, int]:
 
 
 def decode(
-    where: Path | bytes,
+    where: Path | bytes | RawIOBase,
     groups: Iterable[int],
     same: Mapping[str, int],
     dataset: Dataset = CANDLES,
@@ -192,9 +192,10 @@ def decode(
 ) -> Block:
     """Rows of some row groups; ``same`` (see ``uniform``) names the columns that need no reading, ``names`` those that are wanted."""
     wanted = [name for name in names or dataset.stored if name not in same]
-    with pq.ParquetFile(
-        pa.BufferReader(where) if isinstance(where, bytes) else where, read_dictionary=list(dataset.vocabulary)
-    ) as file:
+    afar = isinstance(where, RawIOBase)
+    source = pa.PythonFile(where, mode="r") if afar else pa.BufferReader(where) if isinstance(where, bytes) else where
+    # From afar the columns' ranges are joined into few requests.
+    with pq.ParquetFile(source, read_dictionary=list(dataset.vocabulary), pre_buffer=afar) as file:
         table = file.read_row_groups(list(groups), columns=wanted, use_threads=file.metadata.num_rows > SMALL_TABLE)
     columns: dict[str, NDArray[Any]] = {}
     for name in names or dataset.stored:

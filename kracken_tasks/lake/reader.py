@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from kracken_tasks.lake.block import Block, decode
 from kracken_tasks.lake.dataset import CANDLES, Dataset
 from kracken_tasks.lake.manifest import FileEntry, Group
+from kracken_tasks.lake.ranges import Ranged
 from kracken_tasks.lake.store import Store
 
 __all__ = ["FOREVER", "BlockReader", "Unit", "newest", "settled", "units"]
@@ -27,6 +29,8 @@ __all__ = ["FOREVER", "BlockReader", "Unit", "newest", "settled", "units"]
 _CACHE_BYTES: Final = 128 * 1024 * 1024
 # Longer runs of groups are read for a backtest or a report: keeping them would push out what every tick reads.
 _MOST_KEPT: Final = 3
+# Of a file in a bucket, what is read by ranges: less than one row group in so many.
+_MOST_SHARE: Final = 4
 # Of a bucket; one is a few hundred kilobytes at most.
 _MOST_PACKS: Final = 8
 FOREVER: Final = 2**62
@@ -107,7 +111,8 @@ class BlockReader:
     def times(self, entry: FileEntry, groups: Sequence[int], dataset: Dataset = CANDLES) -> NDArray[np.int64]:
         """``ts`` alone of some row groups of one file, sorted: a fraction of its bytes, and nothing is kept."""
         units = [Unit(entry, index) for index in groups]
-        return decode(self._where(entry), [unit.place[1] for unit in units], dict(entry.same), dataset, ("ts",))["ts"]
+        where = self._where(entry, len(units))
+        return decode(where, [unit.place[1] for unit in units], dict(entry.same), dataset, ("ts",))["ts"]
 
     def put(self, entry: FileEntry, block: Block) -> None:
         """Remember a block that was just written, so that its writer need not decode it again."""
@@ -116,7 +121,8 @@ class BlockReader:
 
     def _decode(self, group: Sequence[Unit], dataset: Dataset) -> Block:
         entry = group[0].entry
-        whole = decode(self._where(entry), [unit.place[1] for unit in group], dict(entry.same), dataset)
+        where = self._where(entry, len(group))
+        whole = decode(where, [unit.place[1] for unit in group], dict(entry.same), dataset)
         if len(group) <= _MOST_KEPT:
             whole = whole.frozen()
             edges = np.cumsum([0, *(unit.group.rows for unit in group)])
@@ -124,8 +130,10 @@ class BlockReader:
                 self._keep(unit.place, whole.take(slice(start, stop)))
         return whole
 
-    def _where(self, entry: FileEntry) -> Path | bytes:
+    def _where(self, entry: FileEntry, groups: int) -> Path | bytes | RawIOBase:
         path = self._store.local_path(entry.name)
+        if path is None and len(entry.groups) > _MOST_SHARE * groups:
+            return Ranged(self._store, entry.name, entry.bytes)
         if path is not None or entry.at is None:
             return path or self._store.get(entry.name)
         # Series after series is read out of one pack: it is fetched once.

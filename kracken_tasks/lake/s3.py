@@ -73,12 +73,10 @@ class S3Store:
         self._call(lambda s3: s3.put_object(Bucket=self.bucket, Key=self._key(name), Body=data))
 
     def get(self, name: str) -> bytes:
-        raw: bytes | None = self._call(
-            lambda s3: s3.get_object(Bucket=self.bucket, Key=self._key(name))["Body"].read(), absent=None
-        )
-        if raw is None:
-            raise BadData(f"the lake has no object {name!r} in {self!r}", name=name)
-        return raw
+        return self._get(name)
+
+    def get_part(self, name: str, start: int, size: int) -> bytes:
+        return self._get(name, Range=f"bytes={start}-{start + size - 1}")
 
     def exists(self, name: str) -> bool:
         return bool(
@@ -96,6 +94,14 @@ class S3Store:
 
     def local_path(self, name: str) -> Path | None:
         return None
+
+    def _get(self, name: str, **told: str) -> bytes:
+        raw: bytes | None = self._call(
+            lambda s3: s3.get_object(Bucket=self.bucket, Key=self._key(name), **told)["Body"].read(), absent=None
+        )
+        if raw is None:
+            raise BadData(f"the lake has no object {name!r} in {self!r}", name=name)
+        return raw
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         start = self.prefix if prefix == "." else f"{self._key(prefix)}/"

@@ -48,6 +48,10 @@ class Store(Protocol):
         """The object's bytes.  Raises BadData (field ``name``) if there is none."""
         ...
 
+    def get_part(self, name: str, start: int, size: int) -> bytes:
+        """``size`` (at least 1) of its bytes from ``start`` on, fewer at its end.  Raises BadData (field ``name``) if there is none."""
+        ...
+
     def exists(self, name: str) -> bool: ...
 
     def list(self, prefix: str) -> list[str]:
@@ -104,6 +108,14 @@ class LocalStore:
     def get(self, name: str) -> bytes:
         try:
             return self._path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise BadData(f"the lake has no object {name!r} under {self.root}", name=name) from error
+
+    def get_part(self, name: str, start: int, size: int) -> bytes:
+        try:
+            with self._path(name).open("rb") as file:
+                file.seek(start)
+                return file.read(size)
         except FileNotFoundError as error:
             raise BadData(f"the lake has no object {name!r} under {self.root}", name=name) from error
 

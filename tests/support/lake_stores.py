@@ -61,6 +61,9 @@ class MemoryStore:
             raise BadData(f"no object {name!r}", name=name)
         return self.objects[name]
 
+    def get_part(self, name: str, start: int, size: int) -> bytes:
+        return self.get(name)[start : start + size]
+
     def exists(self, name: str) -> bool:
         return name in self.objects
 
@@ -110,6 +113,9 @@ class StoppingStore:
 
     def get(self, name: str) -> bytes:
         return self._inner.get(name)
+
+    def get_part(self, name: str, start: int, size: int) -> bytes:
+        return self._inner.get_part(name, start, size)
 
     def exists(self, name: str) -> bool:
         return self._inner.exists(name)

@@ -140,6 +140,32 @@ def test_the_same_batch_again_after_it_was_taken_over_makes_no_commit(lake: Lake
     assert (again.seq, again.rows_added, again.rows_unchanged) == (1, 0, 600)
 
 
+def test_a_day_of_a_large_file_in_a_bucket_is_fetched_without_the_rest_of_it() -> None:
+    fetched: list[int] = []
+
+    class Counting(MemoryStore):
+        def get(self, name: str) -> bytes:
+            data = super().get(name)
+            if name.startswith("data/"):
+                fetched.append(len(data))
+            return data
+
+        def get_part(self, name: str, start: int, size: int) -> bytes:
+            fetched.append(size)
+            return super().get(name)[start : start + size]
+
+    frame, store = candle_frame(9 * 32_768), Counting()
+    lake = Lake(store)
+    lake.commit(accepting([stage_frame(lake, BTC, frame)]), known_at=hours(len(frame)))
+    (entry,) = lake.snapshot().files(BTC)
+    at = 100_000
+    pd.testing.assert_frame_equal(
+        lake.snapshot().candles(BTC, hours(at), hours(at + 24)), frame.iloc[at : at + 24].reset_index(drop=True)
+    )
+    assert 0 < sum(fetched) < entry.bytes / 4
+    assert len(fetched) < 8
+
+
 class _SweptWhileCommitting(LocalStore):
     """Another process' upkeep deletes staged rows right after they were read."""
 

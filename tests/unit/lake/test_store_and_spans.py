@@ -74,9 +74,27 @@ def test_a_temporary_file_left_by_a_kill_is_not_listed(tmp_path: Path) -> None:
 
 
 def test_a_missing_object_is_named(store: Store) -> None:
-    with pytest.raises(BadData) as caught:
-        store.get("data/gone.parquet")
-    assert caught.value.fields["name"] == "data/gone.parquet"
+    for ask in (store.get, lambda name: store.get_part(name, 2, 3)):
+        with pytest.raises(BadData) as caught:
+            ask("data/gone.parquet")
+        assert caught.value.fields["name"] == "data/gone.parquet"
+
+
+@pytest.mark.parametrize(("start", "size", "part"), [(0, 3, b"abc"), (2, 1, b"c"), (4, 99, b"ef"), (0, 6, b"abcdef")])
+def test_a_part_of_an_object_is_its_bytes_from_there_on(store: Store, start: int, size: int, part: bytes) -> None:
+    store.put_if_absent("data/1.parquet", b"abcdef")
+    assert store.get_part("data/1.parquet", start, size) == part
+
+
+def test_an_object_that_lies_under_another_name_is_put_like_any_other(store: Store) -> None:
+    store.put_scratch("_staging/a", b"rows")
+    store.put_many(
+        {"data/1": b"rows", "data/2": b"more", "data/3": b"gone"}, {"data/1": "_staging/a", "data/3": "_staging/b"}
+    )
+    store.put_many({"data/1": b"rows"}, {"data/1": "_staging/a"})
+    store.put_scratch("_staging/a", b"other")
+    store.delete("_staging/a")
+    assert [store.get(f"data/{number}") for number in (1, 2, 3)] == [b"rows", b"more", b"gone"]
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a//b", "", "a/../b", ".hidden"])
