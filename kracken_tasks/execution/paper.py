@@ -36,6 +36,7 @@ from kracken_tasks.execution.paper_matching import (
 )
 from kracken_tasks.execution.paper_store import PaperStore
 from kracken_tasks.execution.paper_tape import PaperTrade, served, volume_ahead
+from kracken_tasks.execution.paper_trails import follow_trails, trailed
 
 __all__ = ["PaperBroker"]
 
@@ -53,6 +54,7 @@ class PaperBroker:
     """
 
     supports_conditional_close = True
+    native_kinds = frozenset(OrderKind)
 
     def __init__(
         self,
@@ -73,12 +75,11 @@ class PaperBroker:
         self._clock, self._instruments, self._source = clock, instruments, quotes
         self._book, self._trades = book, trades
         self._rules = rules or FillRules()
-        self._work_every, self._worked_at = work_every, None
+        self._work_every = work_every
+        self._worked_at: datetime | None = None
         self._wait, self._taken = wait, TakenLiquidity()
         self._store = PaperStore(path)
         self._open_account(deposit)
-
-    _worked_at: datetime | None
 
     def close(self) -> None:
         self._store.close()
@@ -141,7 +142,7 @@ class PaperBroker:
             raise TradeRefused("EService:Deadline elapsed", symbol=request.symbol, deadline=request.deadline)
         quote = self._source((request.symbol,))[request.symbol]
         with self._store.transaction():
-            order = self._new_order(request, arrival)
+            order = trailed(self._new_order(request, arrival), quote, instrument)
             self._require_free(order, quote, instrument, self._held())
             self._store.put_order(order)
             if not order.rests_untriggered:
@@ -187,6 +188,8 @@ class PaperBroker:
             view = order.view
             instrument = self.instruments()[view.symbol]
             require_steps(amount, trigger_price, limit_price, instrument)
+            if order.trail is not None and (trigger_price or limit_price) is not None:  # an offset, which nobody sends
+                raise TradeRefused("EGeneral:Invalid arguments:trigger_price", order_id=order_id)
             changed = replace(
                 order,
                 view=replace(
@@ -224,6 +227,7 @@ class PaperBroker:
     def advance(self, now: datetime, quotes: Mapping[str, Quote]) -> None:
         """Work through what rests in the quoted symbols, oldest order first."""
         self._serve(now, quotes)
+        follow_trails(self._store, quotes, self.instruments())
         waiting = [order for order in self._store.open_orders() if order.view.symbol in quotes]
         due = [order for order in waiting if self._acts_on(order, quotes[order.view.symbol])]
         if not due:

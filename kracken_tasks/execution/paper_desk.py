@@ -13,11 +13,9 @@ from kracken_tasks.domain.market import Instrument
 from kracken_tasks.domain.money import floor_to_step
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side, VenueOrder
 from kracken_tasks.errors import TradeRefused
-from kracken_tasks.execution.paper_matching import PaperOrder
+from kracken_tasks.execution.paper_matching import TRAILING, PaperOrder
 
 __all__ = ["accepted", "closing_order", "opened_order", "require_steps"]
-
-_NO_TRAILING = frozenset({OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT})
 
 
 def accepted(request: OrderRequest, instruments: Mapping[str, Instrument], arrival: datetime) -> Instrument:
@@ -27,8 +25,10 @@ def accepted(request: OrderRequest, instruments: Mapping[str, Instrument], arriv
         raise TradeRefused(f"EQuery:Unknown asset pair {request.symbol}", symbol=request.symbol)
     if not instrument.tradable:
         raise TradeRefused(f"EService:Market in {instrument.status} mode", symbol=request.symbol)
-    if request.kind in _NO_TRAILING:
-        raise TradeRefused(f"EGeneral:Invalid arguments:ordertype {request.kind}", symbol=request.symbol)
+    if request.kind in TRAILING:
+        _require_trail(request)
+    if request.close is not None and request.close.kind in TRAILING:
+        raise TradeRefused("EGeneral:Invalid arguments:close[price]", symbol=request.symbol)
     if request.deadline is not None and arrival > request.deadline:
         raise TradeRefused("EService:Deadline elapsed", symbol=request.symbol, deadline=request.deadline)
     require_steps(request.amount, request.trigger_price, request.limit_price, instrument)
@@ -36,14 +36,24 @@ def accepted(request: OrderRequest, instruments: Mapping[str, Instrument], arriv
         require_steps(None, request.close.trigger_price, request.close.limit_price, instrument)
     if request.amount < instrument.min_amount:
         raise TradeRefused("EOrder:Order minimum not met", symbol=request.symbol, minimum=instrument.min_amount)
-    price = request.limit_price or request.trigger_price
+    price = None if request.kind in TRAILING else request.limit_price or request.trigger_price
     if price is not None and price * request.amount < instrument.min_cost:
         raise TradeRefused("EOrder:Cost minimum not met", symbol=request.symbol, minimum=instrument.min_cost)
     return instrument
 
 
+def _require_trail(request: OrderRequest) -> None:
+    """Raises: TradeRefused for a trailing stop without a distance, or without the limit its kind needs."""
+    distance = request.trigger_price if request.trail_percent is None else request.trail_percent
+    if distance is None or distance <= 0 or (request.trail_percent is not None and distance >= 100):
+        raise TradeRefused("EGeneral:Invalid arguments:price", symbol=request.symbol)
+    if (request.kind is OrderKind.TRAILING_STOP_LIMIT) != (request.limit_price is not None):
+        raise TradeRefused("EGeneral:Invalid arguments:price2", symbol=request.symbol)
+
+
 def opened_order(request: OrderRequest, order_id: str, at: datetime) -> PaperOrder:
-    """The order a request becomes when it arrives at ``at``."""
+    """The order a request becomes when it arrives at ``at``; where a trailing stop stands is told by the first quote it meets."""
+    trails = request.kind in TRAILING
     view = VenueOrder(
         order_id=order_id,
         client_order_id=request.client_order_id,
@@ -55,11 +65,21 @@ def opened_order(request: OrderRequest, order_id: str, at: datetime) -> PaperOrd
         amount=request.amount,
         filled=Decimal(0),
         average_price=None,
-        limit_price=request.limit_price,
-        trigger_price=request.trigger_price,
+        limit_price=None if trails else request.limit_price,
+        trigger_price=None if trails else request.trigger_price,
         opened_at=at,
     )
-    return PaperOrder(view, request.time_in_force, request.close)
+    if not trails:
+        return PaperOrder(view, request.time_in_force, request.close)
+    percent = request.trail_percent
+    return PaperOrder(
+        view,
+        request.time_in_force,
+        request.close,
+        trail=request.trigger_price if percent is None else percent / 100,
+        trail_is_fraction=percent is not None,
+        limit_offset=request.limit_price,
+    )
 
 
 def closing_order(

@@ -26,6 +26,7 @@ from kracken_tasks.domain.trading import (
 from kracken_tasks.execution.paper_fees import FeeSchedule, instrument_fraction
 
 __all__ = [
+    "TRAILING",
     "Execution",
     "FillRules",
     "PaperBook",
@@ -38,7 +39,8 @@ __all__ = [
     "touch_price",
 ]
 
-_STOPS = frozenset({OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT})
+TRAILING = frozenset({OrderKind.TRAILING_STOP, OrderKind.TRAILING_STOP_LIMIT})
+_STOPS = frozenset({OrderKind.STOP_LOSS, OrderKind.STOP_LOSS_LIMIT}) | TRAILING
 _TARGETS = frozenset({OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT})
 _FEE_PLACES = Decimal(1).scaleb(-8)
 _NOTHING_TAKEN: Mapping[tuple[Side, Decimal], Decimal] = MappingProxyType({})
@@ -97,7 +99,8 @@ class Execution:
 class PaperOrder:
     """An order as the paper venue keeps it: the public view and what drives it.  ``cost`` sums price x amount of its fills.
 
-    ``ahead``: base that stands before a resting limit at its price; None where no book was known.
+    ``ahead``: base that stands before a resting limit at its price; None where no book was known.  ``trail``: how far a trailing stop
+    stays behind the best price, as a fraction of it where ``trail_is_fraction``; ``limit_offset``: its limit, behind its trigger.
     """
 
     view: VenueOrder
@@ -106,6 +109,9 @@ class PaperOrder:
     triggered: bool = False
     cost: Decimal = Decimal(0)
     ahead: Decimal | None = None
+    trail: Decimal | None = None
+    trail_is_fraction: bool = False
+    limit_offset: Decimal | None = None
 
     @property
     def rests_untriggered(self) -> bool:

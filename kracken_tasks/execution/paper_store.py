@@ -184,6 +184,9 @@ def _order_text(order: PaperOrder) -> str:
             "triggered": order.triggered,
             "cost": format(order.cost, "f"),
             "ahead": _plain(order.ahead),
+            "trail": _plain(order.trail),
+            "trail_is_fraction": order.trail_is_fraction,
+            "limit_offset": _plain(order.limit_offset),
         },
         sort_keys=True,
     )
@@ -224,7 +227,10 @@ def _order_from(text: str) -> PaperOrder:
         ),
         triggered=body["triggered"],
         cost=Decimal(body["cost"]),
-        ahead=_decimal(body.get("ahead")),  # absent in files of earlier versions
+        ahead=_decimal(body.get("ahead")),  # absent in files of earlier versions, as all that follows
+        trail=_decimal(body.get("trail")),
+        trail_is_fraction=body.get("trail_is_fraction", False),
+        limit_offset=_decimal(body.get("limit_offset")),
     )
 
 

@@ -174,6 +174,21 @@ def test_what_one_side_took_is_still_there_for_the_other() -> None:
         assert [fill.price for fill in sold] == [D("99.8"), D("99.9")]  # sorted by price
 
 
+def test_a_trailing_stop_looked_at_after_each_trade_sells_at_the_same_price() -> None:
+    path = [(10.0 * place + 1, price, "1") for place, price in enumerate(("104.0", "110.0", "107.0", "103.0"), 1)]
+    with both([*quiet(hours=0), (0.5, "100.0", "1"), *path]) as pair:
+        pair.advance(1)
+        pair.require_alike(pair.submit(1, amount=D("1")))
+        trail = {"limit_price": None, "time_in_force": "GTC", "trail_percent": D(5)}
+        ids = pair.submit(2, side=Side.SELL, kind=OrderKind.TRAILING_STOP, amount=D("1"), **trail)
+        for _ in path:
+            pair.advance(10)
+            pair.paper.balances()
+            levels = {order.trigger_price for account in (pair.paper, pair.sandbox) for order in account.open_orders()}
+            assert len(levels) <= 1
+        assert [fill.price for fill in pair.require_alike(ids)] == [D("102.9")]
+
+
 def test_traded_volume_leads_both_to_the_next_tier() -> None:
     with both([*quiet("1000.0", hours=0), *((at, "1000.0", "1") for at in (0.5, 60.0))]) as pair:
         pair.advance(1)

@@ -166,7 +166,7 @@ def test_cancel_of_an_unknown_order_is_no_error_but_amend_is() -> None:
         ({"amount": D("1")}, "Insufficient funds"),
         ({"symbol": "XYZ/USD"}, "Unknown asset pair"),
         ({"deadline": START}, "Deadline elapsed"),
-        ({"kind": OrderKind.TRAILING_STOP}, "ordertype"),
+        ({"kind": OrderKind.TRAILING_STOP}, "Invalid arguments:price"),
     ],
 )
 def test_what_a_venue_would_refuse_is_refused_and_leaves_no_trace(changes: dict[str, object], words: str) -> None:
