@@ -70,7 +70,8 @@ def run_up(plan: UpPlan, screen: Screen) -> None:
     does not come up, or if the plan is through and a flow's first run has failed.
     """
     settings = _settings(plan)
-    require_ready(settings)  # real money that is not ready starts nothing
+    if settings.profile is Profile.LIVE:
+        require_ready(settings)  # real money that is not ready starts nothing
     env = child_environment(settings, Path(environment().get("KRACKEN_CONFIG_DIR", "config")))
     with processes.only_stack(settings.paths.home), logging_to(settings), told_to_stop() as stopping:
         stack = Stack(settings, env)

@@ -37,11 +37,20 @@ def preflight(settings: Settings) -> Preflight:
 def require_ready(settings: Settings) -> None:
     """Refuse to start live trading that is not ready, unless something is held: then exits and stops go on, and nothing is entered.
 
+    Play money never goes on in the book of real money, either.
     Raises: Misconfigured naming every failed check and what to do.
     """
-    if settings.profile is not Profile.LIVE:
-        return
+    from kracken_tasks.live import arming_of
+
     book = ledger(settings)
+    if settings.profile is not Profile.LIVE:
+        if arming_of(book) is not None:
+            raise Misconfigured(
+                f"account {book.account} of this ledger has been armed for real money; profile {settings.profile.value} needs a home "
+                "or an account name of its own",
+                key="profile", value=settings.profile.value, allowed="live",
+            )  # fmt: skip
+        return
     if book.positions() or book.open_orders() or book.open_intents():
         return
     why = _why_not(settings, _market_now(settings))
@@ -123,7 +132,9 @@ def _rehearsals(settings: Settings) -> tuple[AgentRehearsals, ...]:
         symbols = agent.symbols or settings.traded_symbols
         keys = [SeriesKey(settings.exchange, symbol, settings.trading.timeframe) for symbol in symbols]
         newest = {key.symbol: find_rehearsed(folder, agent.strategy, key) for key in keys}
-        found.append(AgentRehearsals(agent.name, agent.strategy, rules_mark(name, limits, stop_rules(settings, agent)), newest))
+        found.append(
+            AgentRehearsals(agent.name, agent.strategy, rules_mark(name, limits, stop_rules(settings, agent)), newest)
+        )
     return tuple(found)
 
 

@@ -152,6 +152,12 @@ def test_other_limits_than_those_that_were_rehearsed_are_refused(sandbox: Runnin
     assert "with other limits or stops" in found.sentence()
 
 
+def test_play_money_does_not_go_on_in_the_book_of_real_money(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    armed(live(sandbox, tmp_path))
+    with pytest.raises(Misconfigured, match="has been armed for real money; profile paper needs a home or an account"):
+        wiring.tick_deps(live(sandbox, tmp_path, profile="paper"))
+
+
 def test_without_a_key_nothing_is_sent_and_it_says_so(tmp_path: Path) -> None:
     settings = load_settings(
         tmp_path / "no", env={}, overrides={"profile": "live", "home": tmp_path, "live": {"confirm_account": "main"}}

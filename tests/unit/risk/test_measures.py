@@ -116,6 +116,23 @@ def test_trades_of_the_future_are_not_known_yet() -> None:
     assert recent_kelly([(NOW + timedelta(seconds=1), 5.0)], NOW, RiskLimits()).trades == 0
 
 
+def test_an_account_s_kelly_bets_shrinks_and_caps_as_its_limits_say() -> None:
+    closed = [(NOW, 20.0)] * 24 + [(NOW, -10.0)] * 16  # full Kelly 0.4 over 40 trades
+    plain = recent_kelly(closed, NOW, RiskLimits())
+    assert plain.fraction == pytest.approx(0.4 * 0.25 * 40 / 60)
+    bold = recent_kelly(closed, NOW, RiskLimits(kelly_multiplier=1.0, kelly_shrink_trades=0, kelly_max_fraction=1.0))
+    assert bold.fraction == pytest.approx(0.4)
+    capped = recent_kelly(closed, NOW, RiskLimits(kelly_multiplier=1.0, kelly_max_fraction=0.1))
+    assert capped.fraction == 0.1
+    assert capped.reason.endswith("at most 10 %")
+
+
+@pytest.mark.parametrize("name", ["kelly_multiplier", "kelly_max_fraction", "max_cluster_exposure"])
+def test_a_limit_of_nothing_is_refused_and_not_taken_for_none(name: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"{name} = 0: allowed is 0.01 to 1.0"):
+        RiskLimits(**{name: 0})  # type: ignore[arg-type]  # the test names fields
+
+
 # --- drawdown
 
 
@@ -190,6 +207,28 @@ def test_a_correlation_nobody_can_tell_is_assumed_high() -> None:
     cut = correlation_cut(random_candles(200), {"ETH/USD": later}, 0.7)
     assert cut.factor == pytest.approx(0.75)
     assert cut.reason == "moves with ETH/USD 0.85 assumed: factor 0.750"
+
+
+def moved(*weights: tuple[float, float]) -> list[pd.DataFrame]:
+    """Frames whose returns are mixed from two independent ones."""
+    rng = np.random.default_rng(11)
+    first, second = rng.normal(0, 0.01, (2, 200))
+    mixed = [a * first + b * second for a, b in weights]
+    return [frame_from_closes(list(100 * np.exp(np.cumsum(returns))), minutes=60) for returns in mixed]
+
+
+def test_a_holding_that_moves_with_a_holding_that_moves_with_it_is_of_its_cluster() -> None:
+    ours, between, far, alone = moved((1.0, 0.0), (1.0, 0.8), (0.2, 1.0), (1.0, -3.0))
+    cut = correlation_cut(ours, {"NEAR/USD": between, "FAR/USD": far, "ALONE/USD": alone}, 0.7)
+    assert cut.correlations["FAR/USD"] < 0.7
+    assert cut.cluster == ("FAR/USD", "NEAR/USD")
+    assert correlation_cut(ours, {"FAR/USD": far, "ALONE/USD": alone}, 0.7).cluster == ()
+
+
+def test_a_holding_whose_candles_nobody_reads_counts_as_alike() -> None:
+    cut = correlation_cut(alike(0.1)[0], {"OLD/USD": None}, 0.7)
+    assert cut.cluster == ("OLD/USD",)
+    assert cut.correlations == {"OLD/USD": 0.85}
 
 
 def test_missing_candles_do_not_shift_the_comparison() -> None:
