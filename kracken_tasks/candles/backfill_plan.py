@@ -115,17 +115,25 @@ def plan_backfill(
     gaps += tuple(_hopeless(leg) for leg in legs if leg.source is None)
     days = {day for leg in legs if leg.source is Source.TRADES for day in _days(leg.window, span)}
     wider = tuple(key for key in keys if _is_wider(key.timeframe))
-    told = BackfillPlan(market.exchange, symbol, span, direct, wider, tuple(legs), _ordered(days), gaps, trades_a_day)
-    lacking = tape_missing(snapshot, told.trades, span) if tape else []
+    told = BackfillPlan(
+        market.exchange, symbol, span, direct, wider, tuple(legs), _ordered(days), gaps, trades_a_day,
+        seconds_a_call=seconds_a_call,
+    )  # fmt: skip
+    return _with_tape(told, market, snapshot) if tape else told
+
+
+def _with_tape(told: BackfillPlan, market: MarketData, snapshot: Snapshot) -> BackfillPlan:
+    """The plan with the days whose trades nobody has, from the venue's first trade on."""
+    lacking = tape_missing(snapshot, told.trades, told.span)
     if not lacking:
         return told
-    begins, a_day = _counted(market, symbol, Window(lacking[0].start, until))
-    first = span.start if begins is None else _DAY.floor(begins)
+    begins, a_day = _counted(market, told.symbol, Window(lacking[0].start, told.span.end))
+    first = told.span.start if begins is None else _DAY.floor(begins)
     wanted = tuple(Window(max(one.start, first), one.end) for one in lacking if one.end > first)
-    more = {day for window in wanted for day in _days(window, span)} - days
+    more = {day for window in wanted for day in _days(window, told.span)} - set(told.days)
     calls = sum(trade_calls(day, a_day or 0.0) for day in more)
     return replace(
-        told, days=_ordered(days | more), trades_a_day=a_day, tape=wanted, tape_calls=calls, seconds_a_call=seconds_a_call
+        told, days=_ordered({*told.days, *more}), trades_a_day=a_day, tape=wanted, tape_calls=calls
     )  # fmt: skip
 
 
