@@ -400,6 +400,21 @@ def test_a_trailing_stop_follows_the_best_price_and_never_goes_back(tmp_path: Pa
     bench.ledger.close()
 
 
+def test_on_paper_a_trailing_stop_is_the_paper_venues_own(bench: AdvancedBench) -> None:
+    orders = bench.opened(bench.venue.inner)
+    orders.bracket(BTC, "0.1", key="first", stop_price=49000)
+    bench.pass_time(10)
+    exits = orders.trailing_stop(BTC, percent=2)
+    assert (exits.kind, exits.native, exits.problem) == (OrderKind.TRAILING_STOP, True, "")
+    bench.moved(52000.0)
+    bench.venue.inner.balances()  # the venue moves on; nobody watches
+    bench.moved(50900.0)
+    orders.watch()
+    assert bench.held == 0
+    (trip,) = bench.ledger.round_trips()
+    assert trip.exit_purpose is Purpose.STOP
+
+
 # -- the account is used by one at a time ------------------------------------------------------------------------------------
 
 
