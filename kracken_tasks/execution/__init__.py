@@ -12,6 +12,7 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
 - ``marks``      equity and trading state · ``account`` what is spoken for · ``entries`` opinions to a recorded decision, and its order
 - ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
+- ``unprotected`` for how long each position stood without its stop
 - ``trading_state`` a person's halt, reduce-only and resume
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
 - ``dead_man``   the venue's switch that cancels everything unless it hears from us, never armed over stops unasked

@@ -110,7 +110,8 @@ def book(desk: Desk, owners: Owners, orders: Iterable[VenueOrder], fills: Iterab
 
 def _book_fills(desk: Desk, seen: Mapping[str, VenueOrder], bookings: Sequence[Booking]) -> tuple[FillEntry, ...]:
     """Book fill by fill; the last one of a finished sale ends its position if what is left could not be sold."""
-    instruments, entries = desk.broker.instruments(), []
+    instruments = desk.broker.instruments()
+    entries: list[FillEntry] = []
     # At one moment buys come before sales, so that a sale finds what it ends.
     ordered = sorted(bookings, key=lambda one: (one.fill.ts, one.fill.side is Side.SELL, one.fill.trade_id))
     for place, booking in enumerate(ordered):

@@ -17,6 +17,7 @@ from kracken_tasks.execution.exits import Exit
 from kracken_tasks.execution.protect import Protection
 from kracken_tasks.execution.reconcile import Resolution
 from kracken_tasks.execution.sending import Sent
+from kracken_tasks.execution.unprotected import Exposure
 from kracken_tasks.ledger import BalanceLine, FillEntry, IntentResult
 
 __all__ = ["TickReport"]
@@ -45,6 +46,7 @@ class TickReport:
     exits: tuple[Exit, ...] = ()
     fills: tuple[FillEntry, ...] = ()
     protections: tuple[Protection, ...] = ()
+    exposures: tuple[Exposure, ...] = ()
     resolved: tuple[Resolution, ...] = ()
     foreign_orders: tuple[VenueOrder, ...] = ()
     foreign_fills: tuple[Fill, ...] = ()
@@ -95,6 +97,7 @@ class TickReport:
             "Exits", [f"- {item.symbol}: {item.purpose}, {item.reason} {item.problem}".rstrip() for item in self.exits]
         )
         parts += _section("Stops", [f"- {_protection_text(item)}" for item in self.protections])
+        parts += _section("Unprotected seconds", [f"- {_exposure_text(item)}" for item in self.exposures])
         parts += _section("Recovered", [f"- {item.symbol}: {item.detail}" for item in self.resolved])
         parts += _section(
             "Not ours", [f"- {order.symbol} {order.order_id} {order.status}" for order in self.foreign_orders]
@@ -142,6 +145,11 @@ def _protection_text(item: Protection) -> str:
     did = f"; {', '.join(item.actions)}" if item.actions else ""
     why = f"; {item.problem}" if item.problem else ""
     return f"{item.symbol}: {state}, {plain(item.resting)} of {plain(item.wanted)}{did}{why}"
+
+
+def _exposure_text(item: Exposure) -> str:
+    exiting = f", {item.exiting:.0f} s while it was being sold" if item.exiting else ""
+    return f"{item.position_id}: {item.unprotected:.0f} s without a stop of its size{exiting}"
 
 
 def _receipt_lines(decision: Decision) -> list[str]:

@@ -41,6 +41,7 @@ from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
 from kracken_tasks.execution.team import Team, TeamDecision, sell_part
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
+from kracken_tasks.execution.unprotected import exposure_of
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
 from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.equity import UnitMark
@@ -472,6 +473,10 @@ class _Run:
             payload = {"summary": f"{symbol}: {problem}", "context": self.slot.tick_id}
             draft = AlertDraft(AlertKind.ERROR, f"problem:{self.slot.tick_id}:{symbol}", payload, AlertLevel.WARNING)
             self.deps.ledger.add_alert(draft, ts=now)
+        with self._guarding("unprotected seconds"):
+            held = sorted(position.position_id for position in self.deps.ledger.positions().values())
+            exposures = tuple(exposure_of(self.deps.ledger, position_id, now) for position_id in held)
+            self._found = replace(self._found, exposures=exposures)
         if not finished:
             return
         self.deps.ledger.record_tick(self.slot.tick_id, slot=self.slot.at, result="done", ts=now, detail=self._detail())
@@ -485,6 +490,10 @@ class _Run:
             "fills": str(len(found.fills)),
             "commit_seq": "" if found.commit_seq is None else str(found.commit_seq),
         }
+        if found.exposures:
+            counts["unprotected_seconds"] = " ".join(
+                f"{item.position_id}={item.unprotected:.0f}" for item in found.exposures
+            )
         if self._mark is not None and found.now is not None:
             agrees = not found.differences and not found.unknown
             counts[LOOKED_UP_TO] = iso(looked_up_to(self._looked_before, found.now, agrees=agrees))
