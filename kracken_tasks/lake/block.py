@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO, RawIOBase
+from io import RawIOBase
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Self
@@ -158,7 +158,7 @@ def encode_pack(blocks: Sequence[Block]) -> bytes:
 
 def _parquet(block: Block, starts: Sequence[int]) -> bytes:
     """``starts``: the first row of each row group."""
-    sink, table, dataset = BytesIO(), block.to_table(), block.dataset
+    sink, table, dataset = pa.BufferOutputStream(), block.to_table(), block.dataset
     with pq.ParquetWriter(
         sink, table.schema, compression="lz4" if len(block) > SMALL_TABLE else "none",
         use_dictionary=[*dataset.vocabulary, *BOOKKEEPING], column_encoding=dataset.encodings,
@@ -166,7 +166,8 @@ def _parquet(block: Block, starts: Sequence[int]) -> bytes:
     ) as writer:  # fmt: skip
         for start, stop in pairwise([*starts, len(block)]):
             writer.write_table(table.slice(start, stop - start))
-    return sink.getvalue()
+    raw: bytes = sink.getvalue().to_pybytes()
+    return raw
 
 
 def uniform(block: Block) -> dict[str, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from io import BytesIO
 from typing import Any, Final, cast
 
 import numpy as np
@@ -242,7 +241,7 @@ def _counts(counts: pd.Series) -> pa.Array:
 
 
 def _encode(table: pa.Table, facts: Mapping[str, str], dataset: Dataset) -> bytes:
-    sink = BytesIO()
+    sink = pa.BufferOutputStream()
     known = {name: encoding for name, encoding in dataset.encodings.items() if name in table.column_names}
     with pq.ParquetWriter(
         sink, table.schema, compression="lz4" if table.num_rows > SMALL_TABLE else "none", write_statistics=["ts"],
@@ -250,7 +249,7 @@ def _encode(table: pa.Table, facts: Mapping[str, str], dataset: Dataset) -> byte
     ) as writer:  # fmt: skip
         writer.write_table(table, row_group_size=GROUP_ROWS)
         writer.add_key_value_metadata(dict(facts))
-    return sink.getvalue()
+    return cast(bytes, sink.getvalue().to_pybytes())
 
 
 def _encode_few(table: pa.Table, facts: Mapping[str, str]) -> bytes:
