@@ -21,7 +21,8 @@ from kracken_tasks.domain.money import MONEY, amount_of, as_decimal
 from kracken_tasks.domain.trading import Action, Decision, GuardOutcome, Position, Purpose, Side
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.execution.entries import Candidate, facts_of, opinions_of
+from kracken_tasks.execution.entries import Candidate, enter, facts_of, opinions_of
+from kracken_tasks.execution.exits import Exit, leave
 from kracken_tasks.execution.judging import Facts, Holding, Judged, proposed, sized
 from kracken_tasks.execution.orders import below_minimum, sell_request
 from kracken_tasks.execution.protect import protect_for
@@ -36,7 +37,7 @@ from kracken_tasks.strategies.proposal import Strategy
 from kracken_tasks.strategies.seated import Seat, Seated
 from kracken_tasks.strategies.shares import TOPIC, AgentBook, books_of, note_key, payload_of
 
-__all__ = ["Team", "TeamDecision", "sell_part", "with_account_guards"]
+__all__ = ["Team", "TeamDecision", "carry_out", "sell_part", "with_account_guards"]
 
 _ACCOUNT = "account_"  # how the names of guards of the account begin, beside those of an agent's own
 
@@ -253,6 +254,26 @@ def _entry(judged: Mapping[str, Judged], netted: Net, instrument: Instrument) ->
     agents = "+".join(sorted(netted.ordered))
     whole = replace(receipt, lots=netted.order, amount=amount, notional=worth)
     return replace(lead, decision=replace(lead.decision, receipt=whole, strategy=agents)), ""
+
+
+def carry_out(
+    desk: Desk, decided: TeamDecision, candidate: Candidate, limits: RiskLimits, look: Reconciled
+) -> tuple[tuple[Sent, ...], tuple[Exit, ...]]:
+    """Send what was decided for all: an entry, a part of the position, or all of it.  Nothing where an earlier run may have."""
+    symbol = candidate.symbol
+    position = desk.ledger.positions().get(symbol)
+    sent: Sent | None = None
+    if not decided.new:
+        pass
+    elif decided.entry is not None:
+        sent = enter(desk, candidate, decided.entry, limits, decided.rules, now=desk.broker.now())
+    elif decided.selling > 0 and position is not None and symbol not in desk.unknown:
+        reason = f"signal: {decided.reason}"
+        if position.amount - decided.selling < candidate.instrument.lot_step:
+            stops = look.stops(symbol)
+            return (), (leave(desk, position, candidate.quote, stops, purpose=Purpose.EXIT, reason=reason),)
+        sent = sell_part(desk, position, candidate.quote, look, amount=decided.selling, reason=reason)
+    return (() if sent is None else (sent,)), ()
 
 
 def sell_part(

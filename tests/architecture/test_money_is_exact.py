@@ -29,6 +29,7 @@ ALLOWED = {
     "kracken_tasks/execution/paper_matching.py": "a level is compared with quotes, which are float",
     "kracken_tasks/execution/paper_replay.py": "quotes and volumes of a recorded tape, which are float",
     "kracken_tasks/execution/protect.py": _RULE,
+    "kracken_tasks/execution/team.py": _SIZING,
     "kracken_tasks/execution/tick.py": _SIZING,
 }
 
