@@ -39,7 +39,7 @@ from kracken_tasks.execution.reconcile import (
 )
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.sending import filled_by
-from kracken_tasks.execution.team import Team, TeamDecision, sell_part
+from kracken_tasks.execution.team import Team, carry_out
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
 from kracken_tasks.execution.unprotected import exposure_of
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
@@ -421,34 +421,18 @@ class _Run:
 
         A symbol that is being left in this tick is not decided: what its agents hold is on its way out.
         """
-        symbol, deps = candidate.symbol, self.deps
-        if any(left.symbol == symbol for left in self._found.exits):
+        symbol, found = candidate.symbol, self._found
+        if any(left.symbol == symbol for left in found.exits):
             return False
         decided = team.decide(self._asked_now(candidate, now), account, commit_seq=commit_seq, now=now)
-        self._found = replace(self._found, decisions=(*self._found.decisions, *decided.decisions))
+        self._found = replace(found, decisions=(*found.decisions, *decided.decisions))
         if decided.problem:
             self.problems[symbol] = decided.problem
-        if not decided.new:
-            return False  # a run of this tick that was killed wrote them, and may have sent the order
-        if decided.entry is not None:
-            sent = enter(self.desk, candidate, decided.entry, deps.limits, decided.rules, now=deps.broker.now())
-            self._found = replace(self._found, sent=(*self._found.sent, *([] if sent is None else [sent])))
-            return sent is not None
-        return decided.selling > 0 and self._sell_for_some(candidate, decided, look)
-
-    def _sell_for_some(self, candidate: Candidate, decided: TeamDecision, look: Reconciled) -> bool:
-        symbol, reason = candidate.symbol, f"signal: {decided.reason}"
-        if symbol in self._moved:  # its stops were placed or moved since the look
+        if decided.selling and symbol in self._moved:  # its stops were placed or moved since the look
             look = self._look_again()
-        position = self.deps.ledger.positions().get(symbol)
-        if position is None or symbol in self.desk.unknown:
-            return False
-        if position.amount - decided.selling < candidate.instrument.lot_step:
-            self._leave(position, candidate.quote, look, Purpose.EXIT, reason)
-            return True
-        sent = sell_part(self.desk, position, candidate.quote, look, amount=decided.selling, reason=reason)
-        self._found = replace(self._found, sent=(*self._found.sent, *([] if sent is None else [sent])))
-        return sent is not None
+        sent, left = carry_out(self.desk, decided, candidate, self.deps.limits, look)
+        self._found = replace(self._found, sent=(*self._found.sent, *sent), exits=(*self._found.exits, *left))
+        return bool(sent or left)
 
     # -- ending --------------------------------------------------------------------------------------------------------------
 
