@@ -18,7 +18,6 @@ from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.settings import Profile, Settings
 from kracken_tasks.wiring.feeds import feed_age, feed_board
 from kracken_tasks.wiring.limits import execution_config, risk_limits, stop_rules
-from kracken_tasks.wiring.money import require_one_money
 from kracken_tasks.wiring.live import entries_allowed, first_orders, require_ready
 from kracken_tasks.wiring.money import require_one_money
 from kracken_tasks.wiring.research import forecast_source, strategy
