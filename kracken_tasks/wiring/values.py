@@ -25,16 +25,18 @@ _FINEST_FIRST = sorted(Timeframe, key=lambda timeframe: timeframe.seconds)
 
 
 def fair_values(settings: Settings) -> ValueLookup:
-    """Worth of one coin in the base currency: the newest close at or before the instant, on the traded venue, of the finest candles."""
+    """Worth of one coin in the base currency: the newest close at or before the instant on the traded venue, whatever the candles' width."""
     base, snapshot = settings.tax.base_currency, lake(settings).snapshot()
 
     def worth(asset: str, at: datetime) -> Decimal | None:
+        closes: list[tuple[datetime, Decimal]] = []
         for timeframe in _FINEST_FIRST:
             key = SeriesKey(settings.exchange, f"{asset}/{base}", timeframe)
             # A candle that opens up to its own width before the instant is closed then, and no later one.
             rows = snapshot.candles(key, at - _OLDEST, at - timeframe.delta + timedelta(milliseconds=1), last=1)
             if not rows.empty:
-                return as_decimal(repr(float(rows["close"].iloc[-1])))
-        return None
+                closed = rows["ts"].iloc[-1].to_pydatetime() + timeframe.delta
+                closes.append((closed, as_decimal(repr(float(rows["close"].iloc[-1])))))
+        return max(closes, key=lambda found: found[0])[1] if closes else None  # of equals the finest
 
     return worth
