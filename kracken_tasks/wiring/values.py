@@ -25,7 +25,7 @@ _FINEST_FIRST = sorted(Timeframe, key=lambda timeframe: timeframe.seconds)
 
 
 def fair_values(settings: Settings) -> ValueLookup:
-    """Worth of one coin in the base currency: the newest close at or before the instant on the traded venue, whatever the candles' width."""
+    """Worth of one coin in the base currency: the newest close at or before the instant, on the traded venue."""
     base, snapshot = settings.tax.base_currency, lake(settings).snapshot()
 
     def worth(asset: str, at: datetime) -> Decimal | None:
