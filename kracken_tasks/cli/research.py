@@ -59,7 +59,7 @@ def train(
 
 
 def backtest(
-    strategy: Annotated[str, typer.Option(help="ensemble or sma_cross")] = "ensemble",
+    strategy: Annotated[str, typer.Option(help="ensemble, sma_cross, rsi_ml or trend_vol")] = "ensemble",
     symbol: Annotated[str | None, typer.Option(help="Default: the first traded symbol")] = None,
     timeframe: Annotated[Timeframe | None, typer.Option(help="Default: backtest.timeframe")] = None,
     start: Annotated[str | None, typer.Option(help="First candle")] = None,

@@ -102,18 +102,22 @@ def strategy(settings: Settings, name: str, parameters: Mapping[str, object] | N
 
 
 def rehearsal(settings: Settings, key: SeriesKey, name: str) -> Setting:
-    """What a backtest of a strategy on a series works with: the same strategy, limits and stops as a tick's."""
+    """What a backtest of a strategy on a series works with: the same strategy, limits and stops as a tick's.
+
+    Parameters and stops are those of the first agent that runs the strategy, else the defaults; weights are the configured ones.
+    """
     from kracken_tasks.backtest.rehearsal import Setting
 
+    agent = next((agent for agent in settings.agents if agent.strategy == name), None)
     instrument = venue(settings, key.exchange).instruments().get(key.symbol)
     if instrument is None:
         raise BadData(f"{key.exchange} does not list {key.symbol}", exchange=key.exchange, symbol=key.symbol)
     return Setting(
         key=key,
         instrument=instrument,
-        strategy=strategy(settings, name),
+        strategy=strategy(settings, name, None if agent is None else agent.parameters),
         limits=risk_limits(settings),
-        stops=stop_rules(settings, next((agent for agent in settings.agents if agent.strategy == name), None)),
+        stops=stop_rules(settings, agent),
         cash=settings.backtest.initial_cash,
         commission=settings.backtest.commission,
         slippage=settings.backtest.slippage,

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from kracken_tasks import wiring
+from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.settings import load_settings
 from kracken_tasks.signals.learning import learn
+from kracken_tasks.strategies import SmaCrossStrategy, TrendVolStrategy
 from tests.support.command_line import Kracken
 from tests.support.decisions import opinion
 from tests.support.ledger import at
@@ -65,3 +67,17 @@ def test_the_sandbox_s_news_are_read_and_shown_as_the_next_tick_hears_them(
     heard = wiring.tick_deps(settings).sentiment("BTC/USD", now)
     assert heard is not None
     assert "headlines at" in heard.told
+
+
+def test_a_rehearsal_uses_the_parameters_of_the_agent_that_runs_the_strategy(
+    kracken: Kracken, sandbox_url: str, home: Path
+) -> None:
+    config = home.parent / "config"
+    config.mkdir(exist_ok=True)
+    (config / "agents.yaml").write_text(
+        "agents:\n  - {name: ada, strategy: sma_cross, parameters: {fast: 3, slow: 9}, stops: {stop_loss_pct: 0.01}}\n"
+    )
+    key = SeriesKey("kraken", "BTC/USD", Timeframe.H1)
+    setting = wiring.rehearsal(load_settings(), key, "sma_cross")
+    assert (setting.strategy, setting.stops.stop_loss_pct) == (SmaCrossStrategy(3, 9), 0.01)
+    assert wiring.rehearsal(load_settings(), key, "trend_vol").strategy == TrendVolStrategy()
