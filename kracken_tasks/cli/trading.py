@@ -50,7 +50,7 @@ def tick(
 
     settings = load_settings()
     deps = wiring.tick_deps(settings, timeframe)
-    with wiring.dead_man(settings).around():
+    with wiring.around_tick(settings):
         report = run_tick(deps, TickSlot("command", deps.broker.now(), key or iso(WallClock().now())))
     console.print(Markdown(report.to_markdown()))
 

@@ -28,7 +28,7 @@ def tick_run_name() -> str:
 def execute_tick(timeframe: Timeframe | None, key: str | None, slot: datetime | None) -> str:
     """Run the tick and show what it did; its result in a word."""
     settings = load_settings()
-    with wiring.dead_man(settings).around():
+    with wiring.around_tick(settings):
         report = run_tick(wiring.tick_deps(settings, timeframe), _slot(settings, key, slot))
     get_run_logger().info("%s: %s", report.tick_id, report.result)
     if report.done:

@@ -91,7 +91,7 @@ def run_up(plan: UpPlan, screen: Screen) -> None:
 
 def _stand_down(settings: Settings) -> str:
     """Call the dead-man switch off: a stack that was stopped on purpose is not dead."""
-    if not settings.trading.dead_man_seconds:
+    if settings.profile is Profile.PAPER or not settings.trading.dead_man_seconds:
         return ""
     try:
         wiring.dead_man(settings).stand_down()
@@ -231,7 +231,7 @@ def _tick_when_the_lease_is_free(settings: Settings, step: Step, stopping: threa
     width = Timeframe.M1 if settings.profile is Profile.SANDBOX else settings.trading.timeframe
     deps = replace(wiring.tick_deps(settings, width), wait_for_bar=lambda keys, bar: None)
     while True:
-        with wiring.dead_man(settings).around():
+        with wiring.around_tick(settings):
             report = run_tick(deps, TickSlot("resume", deps.broker.now()))
         if not report.result.startswith("skipped"):
             return report

@@ -19,11 +19,19 @@ from kracken_tasks.wiring.research import code_version, rehearsal, training_conf
 from kracken_tasks.wiring.series import series
 from kracken_tasks.wiring.signals import corrected, learned_strategy, retuner, sentiment_board, sentiment_sources
 from kracken_tasks.wiring.stores import contracts_dir, judge, lake, ledger, registry
-from kracken_tasks.wiring.trading import FlattenTools, agent_seats, dead_man, deciding, flatten_tools, tick_deps
+from kracken_tasks.wiring.trading import (
+    FlattenTools,
+    agent_seats,
+    around_tick,
+    dead_man,
+    deciding,
+    flatten_tools,
+    tick_deps,
+)
 from kracken_tasks.wiring.venues import access, broker, enabled, market_now, rate_budget, venue
 
 __all__ = [
-    "FlattenTools", "PaperSource", "PaperTools", "access", "agent_seats",
+    "FlattenTools", "PaperSource", "PaperTools", "access", "agent_seats", "around_tick",
     "broker", "channel", "code_version", "contracts_dir", "corrected", "dead_man", "deciding",
     "embedded_market", "enabled", "execution_config", "feed_age", "feed_board", "feeds", "flatten_tools", "judge",
     "lake", "learned_strategy", "ledger", "market_now", "paper_ledger", "paper_tools", "rate_budget", "recorder", "registry", "rehearsal",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 _SECOND_SOURCE_SECONDS = 3.0
 
-__all__ = ["FlattenTools", "agent_seats", "dead_man", "deciding", "flatten_tools", "kill_switch", "tick_deps"]
+__all__ = ["FlattenTools", "agent_seats", "around_tick", "dead_man", "deciding", "flatten_tools", "kill_switch", "tick_deps"]
 
 
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None, *, acting: bool = True) -> TickDeps:
@@ -104,15 +105,22 @@ def kill_switch(settings: Settings) -> KillSwitch:
     return KillSwitch(settings.paths.kill_switch, always=settings.trading.kill_switch)
 
 
+def around_tick(settings: Settings) -> AbstractContextManager[None]:
+    """What has to be around a tick: the dead-man switch, where one is asked for.  A paper account has nobody to cancel for it, and none."""
+    if settings.profile is Profile.PAPER or not settings.trading.dead_man_seconds:
+        return nullcontext()
+    return dead_man(settings).around()
+
+
 def dead_man(settings: Settings) -> DeadManSwitch:
-    """The venue's dead-man switch, off unless the settings say otherwise; a paper account has nobody to cancel for it, and none."""
+    """The traded venue's dead-man switch.  Raises: Misconfigured for a profile that sends no orders there."""
     from kracken_tasks.execution.dead_man import DeadManSwitch
 
     return DeadManSwitch(
-        broker(settings),
+        venue(settings, private=True),
         ledger(settings),
         clock.WallClock(),
-        seconds=0 if settings.profile is Profile.PAPER else settings.trading.dead_man_seconds,
+        seconds=settings.trading.dead_man_seconds,
         cancels_stops=settings.trading.dead_man_cancels_stops,
         holder=_holder(),
     )
