@@ -11,7 +11,7 @@ the bar it was sent in.  A person's sale is no decision: all of it stands under 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,13 +36,15 @@ _LATER = timedelta(hours=1)  # an order of the day's last tick may fill after it
 
 @dataclass(frozen=True, slots=True)
 class Replays:
-    """What a day is computed again with.  ``as_of`` gives the lake as of a commit, ``now`` as it is; ``fee`` a symbol's taker fee as
-    a fraction, for orders whose decision wrote none down."""
+    """What a day is computed again with.
+
+    ``deciding`` gives the strategy and stop rules behind a recorded decision, None where today's settings have none; ``as_of`` the lake
+    as of a commit, ``now`` as it is; ``fee`` a symbol's taker fee as a fraction, for orders whose decision wrote none down.
+    """
 
     series: Mapping[str, SeriesKey]
-    strategies: Mapping[str, Strategy]
+    deciding: Callable[[DecisionEntry], tuple[Strategy, StopRules] | None]
     limits: RiskLimits
-    rules: StopRules
     as_of: Callable[[int], SeenCandles]
     now: SeenCandles
     fee: Callable[[str], Decimal]
@@ -110,7 +112,10 @@ class _Day:
         self.views: dict[int, SeenCandles] = {}
 
     def told(self) -> DayReport:
-        rows = [row for entry in self.ledger.decisions(self.start, self.end) for row in self._decided(entry)]
+        together: dict[tuple[str, str], list[DecisionEntry]] = defaultdict(list)  # agents of one tick share one order
+        for entry in self.ledger.decisions(self.start, self.end):
+            together[entry.tick_id, entry.symbol].append(entry)
+        rows = [row for entries in together.values() for row in self._decided(entries)]
         rows += self._undecided()
         rows += self._stopped()
         rows.sort(key=lambda row: (row.ts, row.symbol, row.purpose))
@@ -118,39 +123,48 @@ class _Day:
 
     # -- decisions -----------------------------------------------------------------------------------------------------------
 
-    def _decided(self, entry: DecisionEntry) -> Iterator[Row]:
-        was = entry.decision
-        now = self._again(entry)
-        facts = None if not entry.facts else recorded_facts(entry)
-        purpose, side = (Purpose.EXIT, Side.SELL) if _sells(was) or _sells(now) else (Purpose.ENTRY, Side.BUY)
-        intents = self.by_decision.pop((entry.tick_id, entry.symbol, purpose), [])
-        wanted = self._wanted(was, intents, side)
-        wants = self._wanted(now, intents, side) if now is not was else wanted
-        if facts is None and _buys(now) and not _buys(was):
-            self.problems.append(f"{entry.symbol} in {entry.tick_id}: the replay buys, and no facts say how much")
-            return
-        if not intents and not wants:
-            return
+    def _decided(self, entries: Sequence[DecisionEntry]) -> Iterator[Row]:
+        """The order of one tick for one symbol, bought or sold, whoever decided it."""
+        decided = [(entry, entry.decision, self._again(entry)) for entry in entries]
+        for entry, was, now in decided:
+            if not entry.facts and _buys(now) and not _buys(was):
+                self.problems.append(f"{entry.symbol} in {entry.tick_id}: the replay buys, and no facts say how much")
+        first = next((entry for entry in entries if entry.facts), entries[0])
+        for purpose, side in ((Purpose.ENTRY, Side.BUY), (Purpose.EXIT, Side.SELL)):
+            if purpose is Purpose.EXIT and not any(_sells(was) or _sells(now) for _, was, now in decided):
+                continue  # an exit that no signal asked for is told with the others of its kind
+            intents = self.by_decision.pop((first.tick_id, first.symbol, purpose), [])
+            asked = sum((intent.request.amount for intent in intents), Decimal(0))
+            wanted = self._wanted([was for _, was, _ in decided], asked, side)
+            wants = self._wanted([now for _, _, now in decided], asked, side)
+            if intents or wants:
+                yield from self._ordered(first, purpose, side, intents, wanted, wants)
+
+    def _ordered(
+        self, entry: DecisionEntry, purpose: Purpose, side: Side, intents: list[IntentEntry], wanted: Decimal, wants: Decimal
+    ) -> Iterator[Row]:  # fmt: skip
         mark, price = self._mark(entry.symbol), self._model_price(entry)
         if mark is None or price is None:
             self.problems.append(f"{entry.symbol} in {entry.tick_id}: the lake has no candle to fill or to mark it at")
             return
+        facts = recorded_facts(entry)
         fee = as_decimal(repr(facts.fee_fraction)) if facts is not None else self.tools.fee(entry.symbol)
         middle = None if facts is None else (as_decimal(repr(facts.quote.bid)) + as_decimal(repr(facts.quote.ask))) / 2
-        expected = Expected(wants, price, fee) if wants else None
+        asked = sum((intent.request.amount for intent in intents), Decimal(0)) if intents else wanted
+        crossed = wanted - asked if intents and wanted else Decimal(0)  # what agents gave each other needs no order
         fills = tuple(fill for intent in intents for fill in self.by_intent[intent.client_order_id])
-        actual = Actual(wanted, fills, middle) if wanted else None
-        if actual is None and fills:
-            actual = Actual(sum((fill.amount for fill in fills), Decimal(0)), fills, middle)
+        expected = Expected(wants - crossed, price, fee) if wants > crossed else None
+        actual = Actual(asked, fills, middle) if asked else None
         yield self._row(entry.tick_id, entry.ts, entry.symbol, side, purpose, expected, actual, mark)
 
     def _again(self, entry: DecisionEntry) -> Decision:
         """The decision as it comes out now; one that cannot be computed again is taken as recorded, and told."""
-        key, strategy = self.tools.series.get(entry.symbol), self.tools.strategies.get(entry.symbol)
+        key = self.tools.series.get(entry.symbol)
         try:
-            if key is None or strategy is None:
-                raise BadData(f"{entry.symbol} is not traded by these settings")
-            result = replay(entry, strategy, self._view(entry), key, self.tools.limits, self.tools.rules)
+            decided = self.tools.deciding(entry)
+            if key is None or decided is None:
+                raise BadData(f"today's settings have no {entry.strategy} on {entry.symbol}")
+            result = replay(entry, decided[0], self._view(entry), key, self.tools.limits, decided[1])
         except KrackenError as error:
             self.problems.append(f"{entry.symbol} in {entry.tick_id}: {error.message}")
             return entry.decision
@@ -165,11 +179,12 @@ class _Day:
             self.views[seq] = self.tools.as_of(seq)
         return self.views[seq]
 
-    def _wanted(self, decision: Decision, intents: list[IntentEntry], side: Side) -> Decimal:
-        """What a decision asks for: its size, or for a sale what was held, which the order that was sent says."""
-        if side is Side.BUY:
-            return decision.receipt.amount if _buys(decision) and decision.receipt is not None else Decimal(0)
-        return sum((intent.request.amount for intent in intents), Decimal(0)) if _sells(decision) else Decimal(0)
+    def _wanted(self, decisions: Sequence[Decision], asked: Decimal, side: Side) -> Decimal:
+        """What decisions ask for together: their sizes, or for a sale what was held, which the order that was sent says."""
+        if side is Side.SELL:
+            return asked if any(_sells(decision) for decision in decisions) else Decimal(0)
+        receipts = [decision.receipt for decision in decisions if _buys(decision)]
+        return sum((receipt.amount for receipt in receipts if receipt is not None), Decimal(0))
 
     def _model_price(self, entry: DecisionEntry) -> Decimal | None:
         """The open of the bar that begins with the tick's slot: the first one after the candles it was to decide on."""

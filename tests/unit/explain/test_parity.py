@@ -104,9 +104,8 @@ class Day:
     def report(self, limits: RiskLimits | None = None, strategy: ByHour | None = None) -> DayReport:
         tools = Replays(
             series={BTC: KEY},
-            strategies={BTC: strategy or self.strategy},
+            deciding=lambda entry: (strategy or self.strategy, self.bench.stops),
             limits=limits or self.bench.limits,
-            rules=self.bench.stops,
             as_of=self.view,
             now=Frames(self.frame, 99),
             fee=lambda symbol: FEE,
@@ -223,7 +222,7 @@ def test_a_decision_whose_candles_are_gone_is_told_and_taken_as_recorded(day: Da
         def candles(self, *args: object, **more: object) -> pd.DataFrame:
             raise BadData("the snapshot is past its retention")
 
-    tools = Replays({BTC: KEY}, {BTC: day.strategy}, day.bench.limits, day.bench.stops,
+    tools = Replays({BTC: KEY}, lambda entry: (day.strategy, day.bench.stops), day.bench.limits,
                     lambda seq: Gone(day.frame, seq), Frames(day.frame, 99), lambda symbol: FEE)  # fmt: skip
     report = hold_against_replay(day.bench.ledger, day.begins, day.begins + timedelta(hours=HOURS), tools)
     assert len(report.problems) == HOURS
@@ -236,3 +235,18 @@ def test_a_day_without_orders_says_so(tmp_path: Path) -> None:
     report = Day(tmp_path).live()
     assert report.rows == ()
     assert "nothing was traded" in report.sentence
+
+
+def test_agents_that_share_an_order_are_held_against_it_together(day: Day) -> None:
+    """Two agents decide one symbol in one tick; the order is for both."""
+    day.live()
+    ledger = day.bench.ledger
+    (first,) = [entry for entry in ledger.decisions() if entry.decision.receipt is not None]
+    assert first.decision.receipt is not None
+    report = day.report()
+    ledger.record_decision(first.tick_id, replace(first.decision, strategy="second"), ts=first.ts, facts=first.facts)
+    shared = day.report()
+    bought = [row for row in shared.rows if row.purpose == "entry"]
+    assert len(bought) == 1, "one order, one row"
+    assert bought[0].actual == report.rows[0].actual
+    _require_sums(shared)
