@@ -27,7 +27,8 @@ demo: $(STAMP)     ## the whole pipeline once, in a temporary home, a few minute
 test: $(STAMP)     ## all tests that need nothing but pip
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-crash-matrix: $(STAMP)  ## ticks stopped at every single step, in more sequences of faults; `make test` takes a sample
+crash-matrix: $(STAMP)  ## real processes killed and frozen at every point (writes docs/crash-matrix.md), ticks stopped at every step; an hour
+	$(BIN)/python -m tests.fault.crash_matrix
 	$(BIN)/python -m pytest -n $(WORKERS) --every-step --hypothesis-profile=thorough tests/fault tests/property/execution $(ARGS)
 
 kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the middle of its ticks; four minutes
