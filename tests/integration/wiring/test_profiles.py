@@ -23,7 +23,14 @@ HOUR = timedelta(hours=1)
 
 def _settings(home: Path, **overrides: Any) -> Settings:
     return load_settings(
-        home / "no-config", env={}, overrides={"home": home, "pairs": ["BTC/USD", "ETH/USD"], **overrides}
+        home / "no-config",
+        env={},
+        overrides={
+            "home": home,
+            "pairs": ["BTC/USD", "ETH/USD"],
+            "ml_integration": {"confidence_threshold": 0.3},  # the default would wait for days on this market
+            **overrides,
+        },
     )
 
 
