@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from kracken_tasks.domain.clock import iso
+from kracken_tasks.domain.clock import iso, utc
 from kracken_tasks.domain.market import SeriesKey, split_symbol
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import Action, Decision, Purpose, Side
@@ -29,7 +29,7 @@ from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules
 from kracken_tasks.strategies.proposal import Strategy
 
-__all__ = ["DayReport", "Replays", "hold_against_replay"]
+__all__ = ["DayReport", "Replays", "hold_against_replay", "span_of"]
 
 _LATER = timedelta(hours=1)  # an order of the day's last tick may fill after it
 
@@ -82,6 +82,13 @@ class DayReport:
         against = "; ".join(told) or "nothing was traded"
         unsure = f", {len(self.problems)} not replayed" if self.problems else ""
         return f"against its replay: {against}; {self.identical} of {self.replayed} decisions identical{unsure}"
+
+
+def span_of(day: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    """The UTC day that ``day`` lies in, up to ``now``; None: the last whole day."""
+    at = now - timedelta(days=1) if day is None else day.astimezone(UTC)
+    start = utc(at.year, at.month, at.day)
+    return start, min(start + timedelta(days=1), now)
 
 
 def hold_against_replay(ledger: Ledger, start: datetime, end: datetime, tools: Replays) -> DayReport:

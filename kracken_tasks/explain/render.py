@@ -11,7 +11,7 @@ from decimal import Decimal
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.explain.day import DayReport
 from kracken_tasks.explain.parity import Column
-from kracken_tasks.ledger.entries import AlertDraft, AlertKind, AlertLevel
+from kracken_tasks.ledger.entries import AlertDraft, AlertKind, AlertLevel, EquityEntry
 
 __all__ = ["alert_over", "day_bytes", "day_file", "shown_rows"]
 
@@ -59,8 +59,14 @@ def shown_rows(report: DayReport) -> list[dict[str, str]]:
     return rows
 
 
-def alert_over(report: DayReport, currency: str, bound: Decimal) -> AlertDraft | None:
-    """Word of a day whose orders differ from their replay by more than ``bound``, in ``currency``; None within it."""
+def alert_over(report: DayReport, mark: EquityEntry | None, fraction: Decimal) -> AlertDraft | None:
+    """Word of a day whose orders differ from their replay by more than ``fraction`` of the marked equity; None within it.
+
+    Orders in the mark's own currency count; without a mark there is nothing to measure by.
+    """
+    if mark is None:
+        return None
+    currency, bound = mark.currency, mark.equity * fraction
     difference = report.difference(currency)
     if abs(difference) <= bound:
         return None

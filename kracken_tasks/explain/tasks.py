@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
 from kracken_tasks import wiring
-from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.exchange.rates import Priority, calls_at
-from kracken_tasks.explain.day import hold_against_replay
+from kracken_tasks.explain.day import hold_against_replay, span_of
 from kracken_tasks.explain.render import alert_over, day_bytes, day_file, shown_rows
 from kracken_tasks.files import publish
 from kracken_tasks.ledger import Source
@@ -27,14 +26,10 @@ def hold_day_against_replay(timeframe: Timeframe | None, day: datetime | None) -
     with calls_at(Priority.EXPORT):
         now = wiring.market_now(settings)
         tools = replays(settings, timeframe)
-    midnight = utc(now.year, now.month, now.day)
-    start = midnight - timedelta(days=1) if day is None else utc(day.year, day.month, day.day)
-    ledger, currency = wiring.ledger(settings), settings.tax.base_currency
-    report = hold_against_replay(ledger, start, min(start + timedelta(days=1), now), tools)
+    ledger = wiring.ledger(settings)
+    report = hold_against_replay(ledger, *span_of(day, now), tools)
     get_run_logger().info("%s", report.sentence)
-    mark = ledger.last_equity()
-    bound = settings.trading.parity_bound_fraction * mark.equity if mark is not None else None
-    draft = None if bound is None else alert_over(report, currency, bound)
+    draft = alert_over(report, ledger.last_equity(), settings.trading.parity_bound_fraction)
     if draft is not None:
         with ledger.acting(Source.CHECK, day_file(report)):
             ledger.add_alert(draft, ts=now)

@@ -8,10 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 
 from kracken_tasks.domain.trading import Side
-from kracken_tasks.explain.day import DayReport
+from kracken_tasks.explain.day import DayReport, span_of
 from kracken_tasks.explain.parity import Column, Row
 from kracken_tasks.explain.render import alert_over, day_bytes, day_file, shown_rows
-from kracken_tasks.ledger import AlertLevel
+from kracken_tasks.ledger import AlertLevel, EquityEntry
 from tests.support.ledger import NOON
 
 
@@ -40,16 +40,30 @@ def test_the_file_says_every_order_and_sums_its_columns() -> None:
     assert "-12.40 USD (timing -0.50, fill_price -9.10, fee -2.80)" in report.sentence
 
 
+def _mark(equity: str) -> EquityEntry:
+    one = Decimal(1)
+    return EquityEntry(NOON, Decimal(equity), one, one, one, one, Decimal(0))
+
+
 def test_a_day_over_the_bound_is_told_and_one_within_it_is_not() -> None:
-    report = _report(_row(price="-9.10"))
-    assert alert_over(report, "USD", Decimal("9.10")) is None
-    draft = alert_over(report, "USD", Decimal("9.09"))
+    report, fraction = _report(_row(price="-9.10")), Decimal("0.001")
+    assert alert_over(report, _mark("9100"), fraction) is None
+    assert alert_over(report, None, fraction) is None
+    draft = alert_over(report, _mark("9099"), fraction)
     assert draft is not None
     assert draft.level is AlertLevel.WARNING
     assert "-9.10 USD" in draft.payload["summary"]
-    other = alert_over(_report(_row(price="9.20")), "USD", Decimal("9.09"))
+    other = alert_over(_report(_row(price="9.20")), _mark("9099"), fraction)
     assert other is not None
     assert other.dedup_key != draft.dedup_key
+
+
+def test_the_last_whole_day_is_held_and_a_day_that_runs_only_up_to_now() -> None:
+    now = NOON
+    yesterday = now.replace(hour=0) - timedelta(days=1)
+    assert span_of(None, now) == (yesterday, yesterday + timedelta(days=1))
+    assert span_of(now, now) == (now.replace(hour=0), now)
+    assert span_of(yesterday + timedelta(hours=5), now) == (yesterday, yesterday + timedelta(days=1))
 
 
 def test_orders_in_other_money_are_summed_on_their_own() -> None:
