@@ -15,6 +15,7 @@ from flows.check_day import check_day
 from flows.ingest_ohlcv import ingest_ohlcv
 from flows.maintain_lake import maintain_lake
 from flows.nightly_exports import nightly_exports
+from flows.read_sentiment import read_sentiment
 from flows.retrain_lstm import retrain_lstm
 from flows.run_backtest import run_backtest
 from flows.trading_tick import trading_tick
@@ -87,6 +88,19 @@ def test_a_symbol_with_too_few_candles_is_named_and_the_others_are_rehearsed(
     (table,) = [item for key, item in artifacts_of(newest_run("run_backtest")).items() if key == "backtests"]
     assert "not rehearsed: kraken ADA/USD 1h: 50 candles, the sma_cross strategy needs at least 202" in str(table.data)
     assert "not rehearsed: kraken does not list LTC/USD" in str(table.data)
+
+
+def test_the_news_are_read_by_a_flow_and_heard_by_the_next_tick(
+    lived: tuple[Stage, dict[str, FlowRun]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, _ = lived
+    assert asyncio.run(read_sentiment()) == 0  # nothing is configured by default
+    monkeypatch.setenv("KRACKEN_SENTIMENT__FEAR_GREED_URL", f"{stage.sandbox.base_url}/news/fear-greed.json")
+    assert asyncio.run(read_sentiment()) == 1
+    assert set(artifacts_of(newest_run("read_sentiment"))) == {"sentiment"}
+    assert asyncio.run(trading_tick(key="with news")) == "done"
+    heard = [one for one in stage.ledger.decisions()[-1].decision.opinions if one.module == "sentiment"]
+    assert [one.has_opinion for one in heard] == [True]
 
 
 def test_a_tick_with_the_key_of_an_earlier_one_sends_nothing(lived: tuple[Stage, dict[str, FlowRun]]) -> None:
