@@ -71,12 +71,12 @@ def submit_intent(desk: Desk, key: IntentKey, request: OrderRequest) -> Sent:
     Raises: LeaseLost if the lease is gone; nothing was sent, and the new holder's reconcile ends the intent.  IllegalTransition if the
     intent has an outcome already: an order is sent once.
     """
+    desk.require_lease()  # first: whoever has lost it has no say in what became of the intent
     life = life_of_intent(desk.ledger, key.client_order_id)
     if life.state is not OrderState.INTENDED:
         raise IllegalTransition(
             f"order {life.name} is {life.state} and is not sent again", order=life.name, state=life.state.value
         )
-    desk.require_lease()
     forbidden = _forbidden(desk, key.purpose)
     if forbidden:
         return withdraw_intent(desk, key, request, forbidden)
