@@ -85,7 +85,7 @@ def test_of_two_ticks_that_start_at_once_one_acts_and_the_other_says_who_holds_t
     ("step", "ended"),
     [
         ("after record_intent", "lease lost"),  # it wakes, looks at its lease and sends nothing
-        ("before submit", "lease lost"),  # it had looked already: it sends, the venue refuses for the deadline, and it looks no further
+        ("before submit", "lease lost"),  # it had looked: it sends, and the venue refuses for the deadline
     ],
 )
 def test_tick_frozen_between_intent_and_send_trades_no_more_when_it_wakes_after_its_successor(
