@@ -15,9 +15,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kracken_tasks.lake.holes import Hole, HoleCause
     from kracken_tasks.lake.lake import Lake
     from kracken_tasks.lake.notebook import connect
-    from kracken_tasks.lake.snapshot import Hole, HoleCause, SeriesCoverage, Snapshot, TapeCoverage
+    from kracken_tasks.lake.snapshot import SeriesCoverage, Snapshot, TapeCoverage
     from kracken_tasks.lake.store import LocalStore, Store, open_store
     from kracken_tasks.lake.upkeep import Pin, UpkeepReport
 
@@ -27,7 +28,8 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    **dict.fromkeys(("Hole", "HoleCause", "SeriesCoverage", "Snapshot", "TapeCoverage"), "snapshot"),
+    **dict.fromkeys(("Hole", "HoleCause"), "holes"),
+    **dict.fromkeys(("SeriesCoverage", "Snapshot", "TapeCoverage"), "snapshot"),
     **dict.fromkeys(("LocalStore", "Store", "open_store"), "store"),
     **dict.fromkeys(("Pin", "UpkeepReport"), "upkeep"),
     "Lake": "lake",

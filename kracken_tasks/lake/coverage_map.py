@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from kracken_tasks.domain.market import DataKey, SeriesKey, key_parts
-from kracken_tasks.lake.snapshot import Hole, HoleCause, Snapshot
+from kracken_tasks.lake.holes import Hole, HoleCause
+from kracken_tasks.lake.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

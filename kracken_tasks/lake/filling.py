@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from kracken_tasks.lake.snapshot import Hole
+    from kracken_tasks.lake.holes import Hole
 
 __all__ = ["with_quiet_windows"]
 

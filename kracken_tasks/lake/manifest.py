@@ -8,7 +8,6 @@ commits are milliseconds since the epoch, times of rows and spans in the unit of
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from kracken_tasks.domain.clock import from_ms, to_ms
-from kracken_tasks.domain.market import DataKey, SeriesKey, Tape, TapeKey, Timeframe, key_parts
+from kracken_tasks.domain.market import DataKey, key_parts
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.errors import BadData
 from kracken_tasks.lake import spans
 from kracken_tasks.lake.block import GROUP_ROWS, Block, uniform
+from kracken_tasks.lake.manifest_json import FORMAT, canonical, finding_from, finding_json, key_from, loaded, spans_from
 from kracken_tasks.lake.spans import Spans
 
 __all__ = [
@@ -38,8 +37,6 @@ __all__ = [
     "digest",
     "file_entry",
 ]
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +149,21 @@ class Change:
             "blocked": self.blocked, "asked": self.asked, "rejected": self.rejected,
             "files_added": [entry.to_json() for entry in self.files_added], "files_removed": list(self.files_removed),
             "quarantine": [entry.to_json() for entry in self.quarantine],
-            "findings": [_finding_json(finding) for finding in self.findings],
+            "findings": [finding_json(finding) for finding in self.findings],
             **({"released": self.released} if self.released else {}),
             **({"outages": [one.to_json() for one in self.outages]} if self.outages else {}),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Change:
-        key = _key(data["key"])
+        key = key_from(data["key"])
         return cls(
             key, data["added"], data["revised"], data["unchanged"], data["blocked"],
-            _spans(data["asked"]), _spans(data["rejected"]),
+            spans_from(data["asked"]), spans_from(data["rejected"]),
             tuple(FileEntry.from_json(entry) for entry in data["files_added"]), tuple(data["files_removed"]),
             tuple(QuarantineEntry.from_json(entry) for entry in data["quarantine"]),
-            tuple(_finding(finding, key) for finding in data["findings"]),
-            _spans(data.get("released", ())), _outages(data),
+            tuple(finding_from(finding, key) for finding in data["findings"]),
+            spans_from(data.get("released", ())), _outages(data),
         )  # fmt: skip
 
 
@@ -192,7 +189,7 @@ class Commit:
 
     def to_bytes(self) -> bytes:
         who = {"by": self.by, "reason": self.reason} if self.by else {}
-        return _canonical({
+        return canonical({
             **who,
             "format": FORMAT, "seq": self.seq, "parent": self.parent, "known_at": self.known_at, "kind": self.kind,
             "contract": self.contract, "batch_hash": self.batch_hash, "checked_at": self.checked_at,
@@ -201,7 +198,7 @@ class Commit:
 
     @classmethod
     def from_bytes(cls, raw: bytes, name: str) -> Commit:
-        data = _loaded(raw, name)
+        data = loaded(raw, name)
         return cls(
             data["seq"], data["parent"], data["known_at"], data["kind"], data["contract"], data["batch_hash"],
             data["checked_at"], tuple(Change.from_json(change) for change in data["changes"]),
@@ -267,21 +264,21 @@ class SeriesState:
             "key": list(key_parts(self.key)), "files": [entry.to_json() for entry in self.files], "asked": self.asked,
             "rejected": self.rejected, "blocked": self.blocked, "verdict_seq": self.verdict_seq,
             "quarantine": [entry.to_json() for entry in self.quarantine],
-            "findings": [_finding_json(finding) for finding in self.findings],
+            "findings": [finding_json(finding) for finding in self.findings],
             "held": [entry.to_json() for entry in self.held], "outages": [one.to_json() for one in self.outages],
             **({"released": self.released} if self.released else {}),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SeriesState:
-        key = _key(data["key"])
+        key = key_from(data["key"])
         return cls(
-            key, tuple(FileEntry.from_json(entry) for entry in data["files"]), _spans(data["asked"]),
-            _spans(data["rejected"]), data["blocked"],
+            key, tuple(FileEntry.from_json(entry) for entry in data["files"]), spans_from(data["asked"]),
+            spans_from(data["rejected"]), data["blocked"],
             tuple(QuarantineEntry.from_json(entry) for entry in data["quarantine"]),
-            tuple(_finding(finding, key) for finding in data["findings"]), data["verdict_seq"],
+            tuple(finding_from(finding, key) for finding in data["findings"]), data["verdict_seq"],
             tuple(QuarantineEntry.from_json(entry) for entry in data.get("held", data["quarantine"])), _outages(data),
-            _spans(data.get("released", ())),
+            spans_from(data.get("released", ())),
         )  # fmt: skip
 
 
@@ -307,14 +304,14 @@ class State:
         return State(commit.seq, commit_hash, commit.known_at, series)
 
     def to_bytes(self) -> bytes:
-        return _canonical({
+        return canonical({
             "format": FORMAT, "seq": self.seq, "hash": self.hash, "known_at": self.known_at,
             "series": [one.to_json() for _, one in sorted(self.series.items(), key=lambda item: key_parts(item[0]))],
         })  # fmt: skip
 
     @classmethod
     def from_bytes(cls, raw: bytes, name: str) -> State:
-        data = _loaded(raw, name)
+        data = loaded(raw, name)
         return cls(
             data["seq"],
             data["hash"],
@@ -371,50 +368,3 @@ def _open_outages(outages: Iterable[Outage], asked: Spans) -> tuple[Outage, ...]
 
 def _outages(data: Mapping[str, Any]) -> tuple[Outage, ...]:
     return tuple(Outage(*one) for one in data.get("outages", ()))
-
-
-def _canonical(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
-
-
-def _loaded(raw: bytes, name: str) -> dict[str, Any]:
-    try:
-        data = json.loads(raw)
-    except ValueError as error:
-        raise BadData(f"{name} is not JSON", name=name) from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise BadData(f"{name} is of a format this version cannot read", name=name, allowed=FORMAT)
-    return data
-
-
-def _key(data: Iterable[str]) -> DataKey:
-    exchange, symbol, last = data
-    if last in set(Tape):
-        return TapeKey(exchange, symbol, Tape(last))
-    return SeriesKey(exchange, symbol, Timeframe(last))
-
-
-def _spans(data: Iterable[Iterable[int]]) -> Spans:
-    return tuple((start, end) for start, end in data)
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    first = None if finding.first_ts is None else to_ms(finding.first_ts)
-    return {
-        "rule": finding.rule,
-        "action": finding.action,
-        "rows": finding.rows,
-        "first_ts": first,
-        "detail": finding.detail,
-        "why": finding.why,
-        "contract": finding.contract,
-        "sample": list(finding.sample),
-    }
-
-
-def _finding(data: Mapping[str, Any], key: DataKey) -> Finding:
-    first = None if data["first_ts"] is None else from_ms(data["first_ts"])
-    return Finding(
-        data["rule"], data["action"], key, data["rows"], first, data["detail"],
-        data.get("why", ""), data.get("contract", ""), tuple(data.get("sample", ())),  # older commits do not tell these
-    )  # fmt: skip

@@ -34,7 +34,7 @@ from kracken_tasks.exchange.streams import Channel, FeedSource, PublicTrade, Web
 from kracken_tasks.exchange.streams.questions import trades_of
 from kracken_tasks.feeds import Recorder, RecorderReport
 from kracken_tasks.feeds.render import feed_rows, report_line
-from kracken_tasks.lake.snapshot import HoleCause
+from kracken_tasks.lake.holes import HoleCause
 from kracken_tasks.settings import Settings, load_settings
 from tests.support.sandbox import ControlClient, ControlError, free_port, sandbox_process
 

@@ -14,7 +14,7 @@ from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.exchange.streams import WebSocketManager
 from kracken_tasks.feeds import FeedBoard, Recorder, RecorderRules
 from kracken_tasks.feeds.render import report_text
-from kracken_tasks.lake.snapshot import HoleCause
+from kracken_tasks.lake.holes import HoleCause
 from tests.support.recording import CANDLES, QUICK, TICKER, Studio
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
 

@@ -13,7 +13,7 @@ from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.feeds import FeedBoard, RecorderRules
 from kracken_tasks.feeds.render import report_line
 from kracken_tasks.lake import LocalStore
-from kracken_tasks.lake.snapshot import HoleCause
+from kracken_tasks.lake.holes import HoleCause
 from tests.support.recording import TICKER, TRADES, Studio
 from tests.support.streams import BTC, ScriptedStreams
 
