@@ -84,7 +84,11 @@ def test_an_agent_s_own_stops_win_and_what_it_leaves_out_is_everybody_s(tmp_path
 
 @pytest.mark.parametrize(
     ("stops", "told"),
-    [({"stop_loss_pct": 0}, "stop_loss_pct"), ({"min_stop_pct": 0.4}, "min_stop_pct 0.4 is above"), ({"stop": 1}, "unknown key")],
+    [
+        ({"stop_loss_pct": 0}, "stop_loss_pct"),
+        ({"min_stop_pct": 0.4}, "min_stop_pct 0.4 is above"),
+        ({"stop": 1}, "unknown key"),
+    ],
 )
 def test_an_agent_s_stops_that_cannot_be_are_refused_at_the_door(
     tmp_path: Path, stops: dict[str, float], told: str
