@@ -9,46 +9,42 @@ killed halfway sends nothing its first run may have sent, and looks after what t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from kracken_tasks.domain.clock import iso, monotonic_seconds
-from kracken_tasks.domain.market import Balance, Quote, SeriesKey
-from kracken_tasks.domain.money import plain
+from kracken_tasks.domain.market import Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Position, Purpose
-from kracken_tasks.errors import BadData, KrackenError, RetryLater
+from kracken_tasks.errors import RetryLater
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.account import Account, account_facts
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
-from kracken_tasks.execution.exits import due_exit, leave, settled
+from kracken_tasks.execution.exits import due_exit, leave
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
-from kracken_tasks.execution.marks import account_state, detail_of, mark, move_state, pairs_of_held
+from kracken_tasks.execution.marks import detail_of
 from kracken_tasks.execution.orders import is_dust
-from kracken_tasks.execution.protect import merged, protect, raise_plan
+from kracken_tasks.execution.protect import protect, raise_plan
 from kracken_tasks.execution.reconcile import (
     LOOKED_UP_TO,
     Reconciled,
     check_balances,
-    doubt_ends,
     looked_up_to,
-    mark_of_last_tick,
-    reconcile,
 )
 from kracken_tasks.execution.report import TickReport
-from kracken_tasks.execution.sending import filled_by
+from kracken_tasks.execution.run import Run
 from kracken_tasks.execution.team import Team, carry_out
 from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
 from kracken_tasks.execution.unprotected import exposure_of
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
 from kracken_tasks.ledger.codec import encode
-from kracken_tasks.risk.equity import UnitMark
 from kracken_tasks.risk.state import AccountState
-from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name", "run_tick"]
+
+_QUOTES_KEEP_SECONDS = 2.0
+_MOST_OF_IT = 0.9  # of the lease's time: a wait begins, and the sends after it, with nearly all of it left
 
 
 @calls_at(Priority.PROTECT)  # an export must not stand before an exit
@@ -62,7 +58,7 @@ def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
     if isinstance(lease, LeaseHeld):
         return TickReport(slot.tick_id, slot.at, f"skipped: lease held by {lease.holder} until {iso(lease.until)}")
     desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config, pause=deps.pause)
-    run = _Run(deps, slot, desk)
+    run = _Tick(deps, slot, desk)
     try:
         with deps.ledger.acting(Source.TICK, slot.tick_id):
             return run.go()
@@ -73,20 +69,8 @@ def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
         deps.ledger.leases.release(desk.lease)
 
 
-class _Run:
-    """One tick while it runs: the stages in order, and what they found for the report."""
-
-    def __init__(self, deps: TickDeps, slot: TickSlot, desk: Desk) -> None:
-        self.deps, self.slot, self.desk = deps, slot, desk
-        self.problems: dict[str, str] = {}
-        self._seconds: dict[str, float] = {}
-        self._found = TickReport(slot.tick_id, slot.at, "", currency=deps.currency)
-        self._quotes: dict[str, Quote] = {}
-        self._balances: Mapping[str, Balance] = {}
-        self._looked_before = mark_of_last_tick(desk)
-        self._moved: set[str] = set()  # symbols whose stops were changed since the last look
-        self._mark: UnitMark | None = None
-        self._retuned: Callable[[Strategy], Strategy] = lambda strategy: strategy
+class _Tick(Run):
+    """The stages in order."""
 
     def go(self) -> TickReport:
         if self.deps.ledger.tick(self.slot.tick_id) is not None:
@@ -122,110 +106,6 @@ class _Run:
             self._end(look, finished=True)
         return self.report("done")
 
-    def report(self, result: str) -> TickReport:
-        state = self.deps.ledger.state()
-        return replace(
-            self._found,
-            result=result,
-            state=state.state,
-            state_reason=state.reason,
-            problems=dict(self.problems),
-            unknown=dict(self._found.unknown) | self.desk.unknown,
-            seconds=dict(self._seconds),
-        )
-
-    @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
-        started = monotonic_seconds()
-        try:
-            yield
-        finally:
-            self._seconds[name] = self._seconds.get(name, 0.0) + monotonic_seconds() - started
-
-    # -- looking -------------------------------------------------------------------------------------------------------------
-
-    def _reconcile(self) -> Reconciled:
-        """Look at the venue, and tell earlier sends of this tick what the look booked."""
-        before = dict(self.desk.unknown)
-        look = reconcile(self.desk)
-        found = self._found
-        self._found = replace(
-            found,
-            now=look.now,
-            resolved=found.resolved + look.resolved,
-            fills=found.fills + look.fills,
-            sent=tuple(filled_by(sent, look.fills) for sent in found.sent),
-            exits=tuple(settled(self.desk, left, look.fills) for left in found.exits),
-            foreign_orders=look.foreign_orders,
-            foreign_fills=look.foreign_fills,
-            unknown=dict(found.unknown) | before | dict(look.unknown),
-        )
-        return look
-
-    def _fresh_quotes(self) -> dict[str, Quote]:
-        """Quotes of everything traded or held; one symbol without a usable quote is a problem of that symbol alone.
-
-        Raises: RetryLater if the venue gives none at all.
-        """
-        symbols = sorted({*self.deps.series, *self._held_pairs()})
-        if not symbols:
-            return {}
-        try:
-            found = self.deps.broker.quotes(symbols)
-        except RetryLater:
-            raise
-        except KrackenError:
-            found = self._quotes_one_by_one(symbols)
-        for symbol, quote in found.items():
-            if not quote.usable:
-                self.problems[symbol] = f"no usable quote: bid {quote.bid}, ask {quote.ask}"
-        return {symbol: quote for symbol, quote in found.items() if quote.usable}
-
-    def _held_pairs(self) -> set[str]:
-        """Pairs of all that is held: positions, and any other coin, so that a pair nobody trades any more keeps its value."""
-        deps = self.deps
-        coins = pairs_of_held(deps.ledger.cash(), deps.broker.instruments(), deps.currency, deps.rates)
-        return {*deps.ledger.positions(), *coins}
-
-    def _quotes_one_by_one(self, symbols: Sequence[str]) -> dict[str, Quote]:
-        found: dict[str, Quote] = {}
-        for symbol in symbols:
-            with self._guarding(symbol):
-                found |= self.deps.broker.quotes([symbol])
-        return found
-
-    def _mark_and_state(self) -> AccountState:
-        """Balances against the fold, equity, trading state.
-
-        An account that cannot be judged now is not traded: nothing is entered, but a halt that stands in the ledger is carried out,
-        and exits and stops go on.
-        """
-        judged: list[AccountState] = []
-        with self._guarding("account"):
-            now = self.deps.broker.now()
-            self._balances, differences = check_balances(self.desk, now)
-            self._found = replace(self._found, differences=differences)
-            judged.append(self._judge(differences, now, write=False))
-        return judged[0] if judged else account_state(self.deps.ledger.state())
-
-    def _judge(self, differences: Sequence[BalanceLine], now: datetime, *, write: bool) -> AccountState:
-        deps = self.deps
-        unquoted = sorted(self._held_pairs() - set(self._quotes))
-        if unquoted:  # counted as nothing they would look like a loss, and the rest would be sold for it
-            raise BadData(f"the account cannot be judged without a price of {', '.join(unquoted)}", symbols=unquoted)
-        self._mark, worth = mark(
-            self.desk, self._quotes, deps.limits, now=now, currency=deps.currency, rates=deps.rates, write=write
-        )
-        self._found = replace(
-            self._found,
-            equity=self._mark.equity,
-            unit_value=self._mark.unit_price,
-            drawdown=self._mark.drawdown,
-            unpriced=worth.unpriced,
-        )
-        mismatch = ", ".join(f"{line.asset} by {plain(line.difference)}" for line in differences)
-        return move_state(self.desk, self._mark, deps.limits, mismatch=mismatch, now=now)
-
     # -- leaving -------------------------------------------------------------------------------------------------------------
 
     def _leave_what_is_due(self, look: Reconciled, state: AccountState) -> None:
@@ -254,42 +134,6 @@ class _Run:
                 continue
             with self._guarding(symbol):
                 raise_plan(self.desk, position, quote, self.deps.stops, now)
-
-    def _protect(self, look: Reconciled) -> Reconciled:
-        if self.desk.touched:  # what was sent has filled, and exits have moved the stops since the look
-            look = self._look_again()
-        done = protect(self.desk, look)
-        self._moved = {item.symbol for item in done if item.actions or item.sent}
-        self._found = replace(self._found, protections=merged(self._found.protections, done))
-        return look
-
-    def _look_again(self) -> Reconciled:
-        """Look at what was sent.  A listing that cannot be read is asked again: what an exit left over lies without a stop until then."""
-        for seconds in _AGAIN_AFTER_SECONDS:
-            try:
-                look = self._reconcile()
-            except RetryLater:
-                self.desk.wait(seconds)
-            else:
-                break
-        else:
-            look = self._reconcile()
-        self.desk.touched, self._moved = False, set()
-        return look
-
-    def _outlast_doubt(self) -> None:
-        """Wait until a doubt that leaves a position naked is over, look and protect: the next slot may be an hour away."""
-        naked = {item.symbol for item in self._found.protections if not item.protected}
-        until = doubt_ends(self.desk, naked, self.deps.broker.now())
-        if until is None:
-            return
-        self.desk.wait((until - self.deps.broker.now()).total_seconds() + _CLOCK_STEP_SECONDS)
-        if self.deps.broker.now() <= until:
-            return  # market time stands still or is slow: the next tick will know
-        for symbol in naked:
-            self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
-        self.desk.touched = True
-        self._protect(self._look_again())
 
     # -- entering ------------------------------------------------------------------------------------------------------------
 
@@ -482,21 +326,3 @@ class _Run:
             agrees = not found.differences and not found.unknown
             counts[LOOKED_UP_TO] = iso(looked_up_to(self._looked_before, found.now, agrees=agrees))
         return counts | ({} if self._mark is None else detail_of(self._mark))
-
-    @contextmanager
-    def _guarding(self, symbol: str) -> Iterator[None]:
-        """Keep one symbol's trouble from the others: whatever a strategy or a venue answer does, stops are looked after."""
-        try:
-            yield
-        except LeaseLost:
-            raise
-        except KrackenError as error:
-            self.problems[symbol] = str(error)
-        except Exception as error:  # a strategy's own bug must not cost another position its stop
-            self.problems[symbol] = f"{type(error).__name__}: {error}"
-
-
-_QUOTES_KEEP_SECONDS = 2.0
-_AGAIN_AFTER_SECONDS = (1.0, 3.0)
-_CLOCK_STEP_SECONDS = 1.0  # venues tell whole seconds
-_MOST_OF_IT = 0.9  # of the lease's time: a wait begins, and the sends after it, with nearly all of it left
