@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test crash-matrix kill-test backfill-kill-test fault-run simulated-day real-hour lint types imports format browser-test bench bench-decision clean
+.PHONY: help install run demo test every-step crash-matrix kill-test backfill-kill-test fault-run simulated-day real-hour lint types imports format browser-test bench bench-decision clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -27,9 +27,11 @@ demo: $(STAMP)     ## the whole pipeline once, in a temporary home, a few minute
 test: $(STAMP)     ## all tests that need nothing but pip
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-crash-matrix: $(STAMP)  ## real processes killed and frozen at every point (writes docs/crash-matrix.md), ticks stopped at every step; an hour
-	$(BIN)/python -m tests.fault.crash_matrix
+every-step: $(STAMP)   ## ticks stopped at every single step, in more sequences of faults; `make test` takes a sample
 	$(BIN)/python -m pytest -n $(WORKERS) --every-step --hypothesis-profile=thorough tests/fault tests/property/execution $(ARGS)
+
+crash-matrix: $(STAMP)  ## real processes killed and frozen at every point; writes docs/crash-matrix.md, takes an hour
+	$(BIN)/python -m tests.fault.crash_matrix $(ARGS)
 
 kill-test: $(STAMP)  ## kill -9 of everything `kracken up` has started, in the middle of its ticks; four minutes
 	$(BIN)/python -m tests.e2e.kill_test $(ARGS)

@@ -80,9 +80,7 @@ class AgentStops(Group):
     min_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.min_stop_pct.")
     max_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.max_stop_pct.")
     trailing_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.trailing_pct.")
-    max_holding_hours: float | None = Field(
-        None, gt=0, le=87_600, description="See risk_management.max_holding_hours."
-    )
+    max_holding_hours: float | None = Field(None, gt=0, le=87_600, description="See risk_management.max_holding_hours.")
 
 
 class RiskSettings(Group):

@@ -42,7 +42,16 @@ if TYPE_CHECKING:
 
 _SECOND_SOURCE_SECONDS = 3.0
 
-__all__ = ["FlattenTools", "agent_seats", "around_tick", "dead_man", "deciding", "flatten_tools", "kill_switch", "tick_deps"]
+__all__ = [
+    "FlattenTools",
+    "agent_seats",
+    "around_tick",
+    "dead_man",
+    "deciding",
+    "flatten_tools",
+    "kill_switch",
+    "tick_deps",
+]
 
 
 def tick_deps(settings: Settings, timeframe: Timeframe | None = None, *, acting: bool = True) -> TickDeps:

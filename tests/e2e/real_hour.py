@@ -31,7 +31,9 @@ from tests.support.running_stack import RunningStack, running_stack
 
 WEATHER_EVERY = 20.0
 CALM_MINUTES = 4.0
-LEAST_SHARE = 0.5  # of the scheduled ticks: a machine that is too busy runs them late, and an overdue one is not made up for
+LEAST_SHARE = (
+    0.5  # of the scheduled ticks: a machine that is too busy runs them late, and an overdue one is not made up for
+)
 
 
 def main(folder: Path, minutes: float, seed: int) -> int:

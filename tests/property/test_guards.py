@@ -87,7 +87,8 @@ def test_an_account_that_is_not_normal_never_enters(facts: EntryContext, state: 
 
 WORSE_WORDS = st.sampled_from(
     [
-        {"kill_switch": "held"}, {"not_armed": "expired"}, {"unknown_intent": "one"}, {"row_findings": ("one",)}, {"venue_status": "cancel_only"},
+        {"kill_switch": "held"}, {"not_armed": "expired"}, {"unknown_intent": "one"}, {"row_findings": ("one",)},
+        {"venue_status": "cancel_only"},
         {"reference_price": None}, {"position_open": True}, {"feed_age": 1e6}, {"bar_ts": None}, {"lots": 0},
     ]
 )  # fmt: skip

@@ -5,7 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "great_expectations", "backtrader", "matplotlib", "ccxt", "prefect", "sqlalchemy", "duckdb", "numba", "textblob", "feedparser")
+HEAVY = (
+    "torch",
+    "great_expectations",
+    "backtrader",
+    "matplotlib",
+    "ccxt",
+    "prefect",
+    "sqlalchemy",
+    "duckdb",
+    "numba",
+    "textblob",
+    "feedparser",
+)
 PROGRAM = f"""
 import sys
 import kracken_tasks.risk, kracken_tasks.signals, kracken_tasks.strategies
