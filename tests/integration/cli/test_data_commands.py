@@ -114,7 +114,7 @@ def test_start_is_included_and_end_is_not(imported: Kracken) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("--symbol", "ETH/USD"), 1, "the lake holds no candles of kraken ETH/USD 1h there; it has: kraken BTC/USD 1h"),
+        (("--symbol", "ETH/USD"), 1, "the lake holds no candles of kraken ETH/USD 1h; it has: kraken BTC/USD 1h"),
         (("--start", "2026-01-01"), 1, "the lake holds no candles of kraken BTC/USD 1h there"),
         (("--start", "yesterday"), 2, "'yesterday' is no date; write 2024-01-31 or 2024-01-31T12:00:00Z"),
         (("--symbol", "BTCUSD"), 2, "BTCUSD"),
