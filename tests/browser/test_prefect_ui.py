@@ -31,7 +31,7 @@ BY_HAND: dict[str, dict[str, Any]] = {
     "stream_market": {"symbols": ["BTC/USD"], "minutes": 0.2},
     "read_sentiment": {},
 }
-WITHOUT_PARAMETERS = {"read_sentiment", "check_day"}
+WITHOUT_PARAMETERS = {"read_sentiment"}
 # What each flow leaves, and a word that only a whole artifact has.
 ARTIFACTS = {
     "lake-coverage": "kraken BTC/USD 1h",
