@@ -107,6 +107,21 @@ class SqliteCounters:
         self._open = None
 
 
+def _write_ahead(db: sqlite3.Connection, lock_seconds: float) -> None:
+    """Several processes may make the file at once, and SQLite does not wait for its lock while it changes the mode."""
+    give_up = monotonic_seconds() + lock_seconds
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if monotonic_seconds() >= give_up:
+                db.close()
+                raise
+            sleep(_LOOK_AGAIN)
+        else:
+            return
+
+
 def _locked(file: int, seconds: float) -> bool:
     give_up = monotonic_seconds() + seconds
     while True:
@@ -126,7 +141,7 @@ def _opened(path: Path, lock_seconds: float) -> sqlite3.Connection:
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
     db = sqlite3.connect(path, timeout=lock_seconds, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(db, lock_seconds)
     db.execute("PRAGMA synchronous = OFF")
     db.execute(_TABLE)
     return db
