@@ -26,7 +26,7 @@ from typing import Any
 
 from kracken_tasks.domain.clock import WallClock
 from tests.e2e.kill_test import EAGER, Broken, books_agree, require_single_orders, say, start, write_market
-from tests.e2e.simulated_day import FAULTS
+from tests.e2e.weather import FAULTS
 from tests.support.running_stack import RunningStack, running_stack
 
 WEATHER_EVERY = 20.0
