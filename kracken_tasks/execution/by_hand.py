@@ -20,7 +20,7 @@ from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.protect import protect
 from kracken_tasks.execution.reconcile import reconcile
 from kracken_tasks.execution.tick_deps import TickDeps, TickSlot, lease_name
-from kracken_tasks.ledger import LeaseHeld
+from kracken_tasks.ledger import LeaseHeld, Source
 
 __all__ = ["close_by_hand"]
 
@@ -36,7 +36,8 @@ def close_by_hand(deps: TickDeps, slot: TickSlot, position_id: str, *, reason: s
         raise RetryLater(f"{lease.holder} trades until {iso(lease.until)}: nothing was sold", holder=lease.holder)
     desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config)
     try:
-        return _close(deps, desk, position_id, reason)
+        with deps.ledger.acting(Source.PERSON, slot.tick_id):
+            return _close(deps, desk, position_id, reason)
     finally:
         deps.ledger.leases.release(desk.lease)
 

@@ -193,7 +193,6 @@ class Run:
             return  # market time stands still or is slow: the next tick will know
         for symbol in naked:
             self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
-        self.desk.touched = True
         self._protect(self._look_again())
 
     @contextmanager
