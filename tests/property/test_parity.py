@@ -69,5 +69,7 @@ def test_a_market_that_moved_until_the_order_was_sent_is_timing_and_nothing_else
     fill = _fill(1, side, amount, later, Decimal(0), "USD")
     _, _, columns = split(side, Expected(amount, price, Decimal(0)), Actual(amount, (fill,), later), price)
     sign = 1 if side is Side.BUY else -1
-    assert abs(columns[Column.TIMING] + sign * amount * moved) <= Decimal("0.005")  # to the cent; a tie may go either way
+    assert abs(columns[Column.TIMING] + sign * amount * moved) <= Decimal(
+        "0.005"
+    )  # to the cent; a tie may go either way
     assert columns[Column.PRICE] == columns[Column.SIGNAL] == columns[Column.MISSED] == columns[Column.FEE] == 0

@@ -24,7 +24,9 @@ def live(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningSandbox
         monkeypatch.setenv("KRAKEN_API_KEY", DEMO_KEY)
         monkeypatch.setenv("KRAKEN_API_SECRET", DEMO_SECRET)
         monkeypatch.setenv("KRACKEN_EXCHANGES__KRAKEN__BASE_URL", sandbox.base_url)
-        monkeypatch.setenv("KRACKEN_EXCHANGES__KRAKEN__TIER", "pro")  # a preflight on the slowest tier waits for half a minute
+        monkeypatch.setenv(
+            "KRACKEN_EXCHANGES__KRAKEN__TIER", "pro"
+        )  # a preflight on the slowest tier waits for half a minute
         monkeypatch.setenv("KRACKEN_PAIRS", "[BTC/USD]")
         monkeypatch.setenv("KRACKEN_TIMEFRAMES", "[1h]")
         monkeypatch.setenv("KRACKEN_TRADING__BAR_WAIT_SECONDS", "0")
