@@ -1,7 +1,7 @@
 """What a caller may do at venues: by the settings where nothing is said, by what the caller brings otherwise.
 
 In: nothing, a config folder, or venues by name with their options.  Out: ``VenueAccess`` by venue.  Never: a way to a real market for
-orders, unless the settings have armed it; a key in an error.
+orders, whatever the profile or the arming; a key in an error.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def configured_streams(
 def brought(venues: Brought, budget: RateBudget | None) -> dict[str, VenueAccess]:
     """Venues the caller names, with options of ours or of ccxt's constructors.
 
-    Orders are let through only to this machine (a sandbox): whoever wants them at a real venue goes through the settings.
+    Orders are let through only to this machine (a sandbox): at a real venue a tick's alone are, by profile live and an armed account.
     Raises: Misconfigured naming venue, key and what is allowed.
     """
     named: Mapping[str, Mapping[str, Any] | None] = (
@@ -107,7 +107,7 @@ def _granted(name: str, told: dict[str, Any], budget: RateBudget) -> VenueAccess
         market=venue,
         account=venue if venue.has_key else None,
         orders=venue if venue.has_key and venue.is_local else None,
-        why_no_orders=f"{name} is a real venue: orders to it go by the settings (profile and live.confirm_account) alone"
+        why_no_orders=f"{name} is a real venue: only a tick sends it orders, with profile live and an armed account (kracken arm)"
         if venue.has_key
         else f"there is no key for {name}",
         symbols=symbols,

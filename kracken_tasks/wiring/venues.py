@@ -198,7 +198,7 @@ def access(settings: Settings) -> Mapping[str, VenueAccess]:
     """Every enabled venue with what may be done there, for the toolkit's adapter and manager.
 
     Orders go to the local exchange in the sandbox profile, to the paper broker (on the traded venue) in paper, and nowhere in live: real
-    orders are those of an armed tick alone.
+    orders go by ``broker``, which ticks and a flatten are handed, and these classes are not.
     """
     from kracken_tasks.exchange.access import VenueAccess
 
