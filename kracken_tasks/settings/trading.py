@@ -41,7 +41,10 @@ class TradingSettings(Group):
     )
     max_spread_fraction: float = Field(0.01, ge=0.00001, le=0.05, description="Wider spreads are not entered.")
     price_collar_fraction: float = Field(
-        0.03, ge=0.0001, le=0.2, description="Farthest a quote may stand from the last close."
+        0.03,
+        ge=0.0001,
+        le=0.2,
+        description="Farthest the ask may stand from another enabled venue's mid price; where none tells one, from the last close.",
     )
     max_quote_age_seconds: float = Field(60.0, ge=1, le=600, description="Older quotes are not traded on.")
     max_order_fraction: Fraction = Field(0.2, ge=0.001, description="Largest single order, as a fraction of equity.")
