@@ -205,9 +205,11 @@ def cooldown(context: EntryContext) -> GuardOutcome:
         return _outcome("cooldown", True, "no trade on this symbol before")
     minutes = (context.now - max(moments)).total_seconds() / 60.0
     allowed = context.limits.cooldown_minutes
+    if minutes < 0.0:  # the venue dates its fills by a clock of its own
+        return _outcome("cooldown", False, f"the last trade is {-60.0 * minutes:.3f} s ahead of this moment")
     if allowed == 0.0:
         return _outcome(
-            "cooldown", minutes >= 0.0, f"{minutes:.1f} min since the last trade; cooldown_minutes is 0, none is kept"
+            "cooldown", True, f"{minutes:.1f} min since the last trade; cooldown_minutes is 0, none is kept"
         )
     return _outcome("cooldown", minutes >= allowed, f"{minutes:.1f} min since the last trade, at least {allowed:g} min")
 

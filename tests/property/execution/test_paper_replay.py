@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kracken_tasks.domain.trading import OrderKind, OrderRequest, Side
@@ -82,10 +82,13 @@ def test_a_past_minute_gives_the_same_fills_again(drawn: Drawn) -> None:
 
 
 @given(ORDERS, st.sampled_from(["0.1", "0.5", "1"]))
+@example([(1.0, OrderKind.MARKET, Side.BUY, "3", 150.0, "GTC")], "0.1")
 def test_no_fill_before_the_latency_none_better_than_the_tape_none_beyond_its_share(drawn: Drawn, share: str) -> None:
     orders = numbered(drawn)
     found = played(orders, share=share)
     sent = {found.orders.get(one.request.client_order_id): one for one in orders}
+    filled = {fill.order_id for fill in found.fills}
+    assert all(one.request.kind is not OrderKind.MARKET or order_id in filled for order_id, one in sent.items())
     quotes, trades = quote_frame(240), trade_frame(55)
     for fill in found.fills:
         one = sent[fill.order_id]

@@ -187,7 +187,8 @@ def test_a_halted_account_buys_for_nobody(table: Table) -> None:
     table.ledger.set_state("halted", "as the test says", ts=table.market.now())  # type: ignore[arg-type]
     report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
     assert table.orders() == 0
-    assert all(one.blocked_by is not None for one in report.decisions if one.action is BUY)
+    told = {one.strategy: one.blocked_by.guard for one in report.decisions if one.action is BUY and one.blocked_by}
+    assert told == {"ada:telling": "trading_state", "bob:telling": "trading_state"}
 
 
 def test_agents_on_an_account_that_traded_alone_inherit_its_position(table: Table) -> None:

@@ -150,7 +150,13 @@ def test_all_that_speaks_against_an_entry_is_recorded_not_only_the_first() -> No
 
 def test_the_cooldown_ends_to_the_minute() -> None:
     assert blocked(last_exit_at=NOW - timedelta(minutes=30)) == {}
-    assert list(blocked(last_exit_at=NOW + timedelta(minutes=1))) == ["cooldown"]
+
+
+@pytest.mark.parametrize("minutes", [0.0, 30.0])
+def test_a_trade_dated_after_now_blocks_and_no_reason_tells_minus_nought_minutes(minutes: float) -> None:
+    limits = RiskLimits(cooldown_minutes=minutes)
+    found = blocked(last_exit_at=NOW + timedelta(milliseconds=400), limits=limits)
+    assert found == {"cooldown": "the last trade is 0.400 s ahead of this moment"}
 
 
 def test_limits_are_those_of_the_context() -> None:
