@@ -226,10 +226,9 @@ class _Tick(Run):
         judged = decide(self.desk, candidate, others, account, deps.limits, deps.stops, commit_seq=commit_seq, now=now)
         decision = judged.decision
         facts = "" if judged.facts is None else encode(judged.facts)
+        self.desk.require_lease()  # whoever has it by now decides; a second word on the same bar would explain no order
         written = deps.ledger.record_decision(self.slot.tick_id, decision, ts=now, facts=facts)
-        decision = (
-            written.entry.decision
-        )  # a run of this tick that was killed may have decided otherwise, and that stands
+        decision = written.entry.decision  # a killed run of this tick may have decided otherwise, and that stands
         self._found = replace(self._found, decisions=(*self._found.decisions, decision))
         if decision.action is Action.SELL:
             if decision.symbol in self._moved:  # its stops were placed or moved since the look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,19 @@ def test_halted_pair_is_not_traded_by_the_venues_own_status(bench: Bench) -> Non
     bench.market.listed[BTC] = instrument(BTC, status="cancel_only")
     report = bench.tick(BUY_BOTH)
     assert [sent.key.symbol for sent in report.sent] == [ETH]
+
+
+def test_a_decision_that_outlasts_the_lease_is_not_written_beside_its_successors(bench: Bench) -> None:
+    def slow() -> str:
+        bench.wall.advance(timedelta(minutes=30))
+        bench.run_other(replace(bench.slot(), key="other"))
+        return ""
+
+    report = bench.tick({BTC: Action.BUY}, kill_switch=slow)
+    assert report.result == "lease lost"
+    assert {entry.tick_id for entry in bench.ledger.decisions()} == {"bench@other"}
+    assert len(bench.venue.submitted) == 1
+    bench.require_truth()
 
 
 def test_two_runs_of_the_same_history_leave_identical_ledgers(tmp_path: Path) -> None:
