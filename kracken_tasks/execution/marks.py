@@ -30,6 +30,7 @@ __all__ = [
     "last_mark",
     "mark",
     "move_state",
+    "moved_since_mark",
     "pairs_of_held",
     "profits_since_release",
     "release",
@@ -116,9 +117,7 @@ def mark(
     ledger = desk.ledger
     valuation = value_of(ledger.cash(), quotes, currency, rates)
     last = ledger.last_equity()
-    flow = 0.0
-    if last is not None:
-        flow = value_of(_moved_since(desk, last), quotes, currency, rates).equity
+    flow = value_of(moved_since_mark(ledger), quotes, currency, rates).equity
     if last is not None:
         now = max(now, last.ts)  # clocks of two processes may differ by a second; a mark never goes back
     previous = _previous(ledger, last, limits)
@@ -128,10 +127,16 @@ def mark(
     return fresh, valuation
 
 
-def _moved_since(desk: Desk, last: EquityEntry) -> dict[str, Decimal]:
-    """Money that came or went by asset, booked after ``last``: order of booking counts, not the venue's time."""
+def moved_since_mark(ledger: Ledger) -> dict[str, Decimal]:
+    """Money that came or went by asset, booked after the newest mark: order of booking counts, not the venue's time.
+
+    Empty in a ledger without marks.  A coin that left whole is among them: without its price now it would look like a loss.
+    """
+    last = ledger.last_equity()
     moved: dict[str, Decimal] = defaultdict(Decimal)
-    for line in desk.ledger.cash_entries(last.ts - _TWO_DAYS):
+    if last is None:
+        return moved
+    for line in ledger.cash_entries(last.ts - _TWO_DAYS):
         if line.seq > last.seq and _is_flow(line.kind):
             moved[line.asset] += line.amount - line.fee
     return moved

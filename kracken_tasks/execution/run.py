@@ -16,7 +16,7 @@ from kracken_tasks.domain.money import plain
 from kracken_tasks.errors import BadData, KrackenError, RetryLater
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.exits import settled
-from kracken_tasks.execution.marks import account_state, mark, move_state, pairs_of_held
+from kracken_tasks.execution.marks import account_state, mark, move_state, moved_since_mark, pairs_of_held
 from kracken_tasks.execution.protect import merged, protect
 from kracken_tasks.execution.reconcile import (
     Reconciled,
@@ -114,9 +114,12 @@ class Run:
         return {symbol: quote for symbol, quote in found.items() if quote.usable}
 
     def _held_pairs(self) -> set[str]:
-        """Pairs of all that is held: positions, and any other coin, so that a pair nobody trades any more keeps its value."""
+        """Pairs of all that is held: positions, and any other coin, so that a pair nobody trades any more keeps its value; and of what
+        has left since the last mark, which is compared without it."""
         deps = self.deps
-        coins = pairs_of_held(deps.ledger.cash(), deps.broker.instruments(), deps.currency, deps.rates)
+        amounts = deps.ledger.cash()
+        left = {asset: amount for asset, amount in moved_since_mark(deps.ledger).items() if not amounts.get(asset)}
+        coins = pairs_of_held({**amounts, **left}, deps.broker.instruments(), deps.currency, deps.rates)
         return {*deps.ledger.positions(), *coins}
 
     def _quotes_one_by_one(self, symbols: Sequence[str]) -> dict[str, Quote]:

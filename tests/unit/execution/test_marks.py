@@ -11,6 +11,7 @@ import pytest
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.trading import Action, TradingState
 from kracken_tasks.execution.marks import account_state, state_text, value_of
+from kracken_tasks.execution.reconcile import check_balances
 from kracken_tasks.ledger import StateEntry
 from kracken_tasks.risk.state import AccountState, Cause
 from tests.support.bench import Bench
@@ -99,3 +100,23 @@ def test_reward_is_a_profit(tmp_path: Path) -> None:
 def test_halt_written_by_hand_counts_as_the_operators() -> None:
     read = account_state(StateEntry(utc(2024, 3, 1), TradingState.HALTED, "going on holiday"))
     assert (read.cause, read.close_everything) == (Cause.OPERATOR, True)
+
+
+@pytest.mark.parametrize("kind", ["withdrawal", "earn/allocation"])
+def test_a_coin_that_left_whole_is_no_loss_although_the_run_that_booked_it_was_killed(
+    tmp_path: Path, kind: str
+) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.venue.inner.deposit("ETH", D("2"))  # somebody's own, in a pair nobody trades: a third of the account
+    bench.tick()
+    bench.tick({BTC: Action.BUY})
+    bench.venue.inner.deposit("ETH", D("-2"), kind)
+    bench.pass_time(3600)
+    desk = bench.desk()
+    check_balances(desk, bench.venue.now())  # what a tick does before it marks the account; then it is killed
+    bench.ledger.leases.release(desk.lease)
+    report = bench.tick()
+    assert report.unit_value == pytest.approx(1.0, rel=0.002)
+    assert report.state is TradingState.NORMAL
+    assert list(bench.ledger.positions()) == [BTC]
+    bench.ledger.close()
