@@ -8,6 +8,7 @@ Never: a trade that waits for an alert, an alert lost because a channel was down
 - ``channel``    where messages go: the protocol, and the log
 - ``telegram``   the Telegram channel and ``TelegramAlerts``
 - ``outbox``     deliver what is pending, in order, at least once, each with a visible id
+- ``hooks``      a failed or crashed flow run is diagnosed and told
 """
 
 from __future__ import annotations

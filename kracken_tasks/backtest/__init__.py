@@ -3,7 +3,9 @@
 - ``engine``             ``BacktestEngine``: candles and strategies in, figures, curve, trades and picture out
 - ``sma_cross``          ``SMACrossStrategy``, the promised example
 - ``ensemble_strategy``  any decision callable, the live one included, as a Backtrader strategy with a protective stop
-- ``broker``  ``feed``  ``recorder``  ``round_trips``  what stands between Backtrader and the figures
+- ``broker``  ``feed``  ``recorder``  ``round_trips``  ``results``  what stands between Backtrader and the figures
+- ``rehearsal``          a trading strategy with the signals, sizing and stops that trade
+- ``library``            Backtrader itself, imported there alone
 
 In: candle frames.  Out: values and figures.  Never: fills at the close that made the decision, a network, a display.
 Backtrader (GPL) is imported in this room only; the names below load it on first use.

@@ -4,6 +4,7 @@ In: words on a command line, settings from files and environment.  Out: exit cod
 or a setting was wrong, with one sentence saying what, where and what is allowed.  Never: a traceback for a user's mistake, work of
 its own: every command calls a room or the local stack.
 
+- ``commands``  all of them under one name, and what becomes of their errors · ``values`` moments, timeframes, frames on the command line
 - ``stack``     up, demo, sandbox, status
 - ``data``      ingest, import
 - ``lake``      candles, sql, coverage, gaps

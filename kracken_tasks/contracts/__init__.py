@@ -3,6 +3,13 @@
 ``check_batch`` is the gate (Great Expectations plus named checks, one validation a dataset of a batch); ``row_findings`` are the
 tick's cheap rules; ``inspect_frame`` and ``inspect_lake`` hold rows against a contract without storing anything.  The promises
 themselves are data: ``data_contracts/*.json``.  Nothing heavy loads until a name is used.
+
+- ``contract``   a contract file, read and frozen · ``checks`` the named checks by dataset
+- ``gate``       one batch, once, about exact bytes · ``context`` rows stored before, ``neighbours`` what other venues said
+- ``judging``    all rules on rows in memory · ``subject`` what a rule is given · ``telling`` which rows an expectation has to see
+- ``validation`` Great Expectations, one validation in memory
+- ``row_checks`` ``time_checks`` ``price_checks``   the rules in Python
+- ``rows``       the tick's cheap rules · ``inspection`` rows held against a contract, nothing stored · ``render`` findings in words
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ a secret in a message; ccxt's own exceptions end here.
 
 - ``market_data``  the protocol the candles room reads through
 - ``venue``        ``CcxtVenue``: one venue, one key, public and private · ``venue_clock`` its time, asked once in a while
-- ``client``       ccxt behind a rate budget, a nonce and an error table · ``transport`` where every request passes
+- ``client``       ccxt behind a rate budget, a nonce and an error table
+- ``transport``    where every request passes · ``nonce`` numbers that only rise, a lane for each key
 - ``adapter``      ``CCXTAdapter``: venues for asyncio · ``manager`` ``UnifiedExchangeManager``: several as one
 - ``access``       what a caller may do at a venue · ``granted`` by the settings, or by what the caller brings
 - ``streams``      ``WebSocketManager``: quotes, trades, closed candles, books as they happen, polled where they do not stream
@@ -15,6 +16,7 @@ a secret in a message; ccxt's own exceptions end here.
 - ``admission``    whether a venue would take an order: its market's status, minimums, steps
 - ``kraken``, ``kraken_listing``, ``kraken_wire``, ``kraken_orders``  Kraken's raw endpoints, names, rows, and an order as it wants it
 - ``unified``      every other venue, through ccxt's unified methods · ``unified_rows`` its structures in domain words
+- ``unified_history`` an account's history there, whole or refused · ``dialect`` what each way of speaking has to be able to say
 - ``symbols``      every spelling of assets and pairs in ccxt's unified form
 
 Importing the room does not load ccxt: its names load their modules when they are first used; ``CcxtVenue`` is imported from

@@ -5,16 +5,19 @@ Never: retries of what may have happened, orders without an intent, positions wi
 
 - ``broker``     the protocol a venue's private half satisfies
 - ``orders``     requests in exact steps · ``lifecycle`` every legal step of an order and its cause · ``costs`` what a trade costs
-- ``paper``      a broker of our own on somebody else's prices (``paper_matching`` fills, ``paper_store`` remembers,
-  ``paper_replay`` plays a recorded hour again)
+- ``paper``      a broker of our own on somebody else's prices (``paper_desk`` accepts, ``paper_matching`` fills, ``paper_tape`` queues
+  resting limits, ``paper_trails`` carries trailing stops on, ``paper_fees`` charges, ``paper_store`` remembers, ``paper_replay`` plays a
+  recorded hour again)
 - ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
 - ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
-- ``marks``      equity and trading state · ``account`` what is spoken for · ``entries`` opinions to a recorded decision, and its order
-- ``tick``       the sequence (``tick_deps`` what it works with, ``report`` what it did)
+- ``marks``      equity and trading state · ``account`` what is spoken for · ``second_source`` what other venues say of a price
+- ``judging``    signals, strategy, size and guards as one pure function · ``team`` the same for several agents on one symbol
+- ``entries``    opinions to a recorded decision, and its order
+- ``tick``       the sequence (``tick_deps`` what it works with, ``run`` its looks, marks and stops, ``report`` what it did)
 - ``unprotected`` for how long each position stood without its stop
-- ``trading_state`` a person's halt, reduce-only and resume
-- ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone)
+- ``trading_state`` a person's halt, reduce-only and resume · ``kill_switch`` a file that stops every entry
+- ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone) · ``by_hand`` close one position
 - ``dead_man``   the venue's switch that cancels everything unless it hears from us, never armed over stops unasked
 - ``advanced``   ``AdvancedOrders``: stops, targets, trailing stops, one-cancels-the-other and brackets, asked for by hand or by program
 

@@ -4,7 +4,8 @@ In: a ``WebSocketManager``, a lake, the contract's judge.  Out: commits, typed g
 twice, a claim about a span of which something is missing.
 
 - ``recorder`` from batches to commits · ``backlog`` what waits for the lake, within a bound · ``frames`` batches as frames
-- ``board``    the pulse of each feed, for other processes · ``resume`` where the last run ended · ``report`` what a run did
+- ``board``    the pulse of each feed, for other processes · ``resume`` where the last run ended
+- ``report``   what a run did, ``render`` in words
 """
 
 from kracken_tasks.feeds.board import FeedBoard, FeedPulse

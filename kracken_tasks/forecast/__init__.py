@@ -5,6 +5,7 @@
 - ``splits``     walk-forward sections with an embargo
 - ``plan``       configuration, progress and report of a training
 - ``training``   one training run, deterministic            (torch)
+- ``retraining`` lake data to a registered model: the flow's work, without Prefect
 - ``evaluation`` scores against the last value; what may become a shadow
 - ``bundle``     weights and everything needed to use and to explain them, as deterministic bytes
 - ``contest``    challenger against champion on bars neither saw

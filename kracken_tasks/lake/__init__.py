@@ -2,11 +2,12 @@
 
 ``Lake(LocalStore(root))`` is the room; the rest are the values it gives.  Nothing heavy loads until a name is used.
 
-Where to look: ``store``, ``s3`` and ``remote`` touch storage · ``dataset`` says what kinds of rows there are · ``staging`` holds what
-is not yet judged, ``takeover`` knows which of it can be kept as it lies · ``arrivals`` reads a verdict, ``release`` a person's word,
-``outages`` a venue's silence · ``merge`` and ``tapes`` decide what is news and which files hold it, ``writing`` makes them ·
-``manifest``, ``log`` and ``segments`` are the truth · ``reader``, ``snapshot`` and ``filling`` read · ``query`` and ``notebook`` are
-SQL · ``coverage_map`` draws · ``upkeep`` tidies.
+Where to look: ``lake`` is the room's face · ``store``, ``s3`` and ``remote`` touch storage, ``ranges`` a part of an object · ``dataset``
+says what kinds of rows there are · ``staging`` holds what is not yet judged, ``takeover`` knows which of it can be kept as it lies ·
+``arrivals`` reads a verdict, ``release`` a person's word, ``outages`` a venue's silence · ``merge`` and ``tapes`` decide what is news and
+which files hold it, ``writing`` makes them · ``manifest`` (``manifest_json`` its bytes), ``log`` and ``segments`` are the truth ·
+``block`` holds rows in memory, ``spans`` sets of time, ``holes`` what is missing and why, ``kept_out`` what a verdict refused ·
+``reader``, ``snapshot`` and ``filling`` read · ``query`` and ``notebook`` are SQL · ``coverage_map`` draws · ``upkeep`` tidies.
 """
 
 from __future__ import annotations

@@ -25,6 +25,15 @@ Never: floats in money, an entry changed or deleted, wall time or random ids in 
     ledger.consecutive_losses()  ledger.realised_since(moment)  ledger.check_balances(venue)  ledger.last_equity()  ledger.orders()
     ledger.decisions() .intents() .outcomes() .fills() .cash_entries() .balances() .equity() .states() .ticks() .alerts()   # typed reads
     ledger.pending_alerts(channel, limit); ledger.record_delivery(alert_seq, channel, ts=now); ledger.chain(any_id); ledger.dump()
+
+- ``ledger``     the face: ``recording`` writes facts, ``reading`` reads them
+- ``entries``    one type per kind of fact · ``words`` kinds and levels
+- ``schema``     the tables · ``store`` transactions and rows · ``opening`` engine and ``migrations`` · ``codec`` values to text, exactly
+- ``lease``      who may trade now
+- ``positions`` ``cash`` ``roundtrips``   folds, ``folds`` all of them kept up together · ``chain`` what hangs on an id
+- ``accounts``   the book in double entry · ``statement`` the venue's beside it · ``books`` the nightly check
+- ``checking``   a database as it stands
+- ``backup``     one file from which either database can be made again
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ In: the ledger, a venue, plain facts.  Out: whether entries may be sent, and if 
 sale or a stop held back.
 
 - ``arming``     who armed which account until when, kept in the ledger; the first days' cap
-- ``preflight``  the checks in order, each with what to do about it
+- ``preflight``  the checks in order, each with what to do about it · ``rehearsals`` which backtest was made last, of which rules
 - ``gate``       the broker that buys nothing unarmed
 """
 

@@ -3,9 +3,10 @@
 In: a config file or mapping with the keys of ``kraken_paper_trading.yaml``.  Out: ``KrakenPaperLiveBot``, ``MLTradingIntegration``.
 Never: a decision, size, guard, fill or journal of its own; every call goes through the rooms that the scheduled ticks use.
 
-- ``bot``          the account: open, close, look, size, export
-- ``integration``  signals to decisions to trades
+- ``bot``          the promised class: open, close, look, size, export · ``integration``  signals to decisions to trades
+- ``account``      what is behind it: one tick, one word at a time · ``live`` looking after it while time passes
 - ``markets``      what the account stands on: the embedded seeded market, or a venue's streams and questions
+- ``sizes``        what an entry would be worth · ``journal`` its journal file
 - ``figures``      performance and dashboard, in the units the toolkit promises
 - ``spoken``       a person's word as a strategy, so that it meets the same sizing and guards
 """

@@ -7,7 +7,8 @@ short: on a spot account SELL closes a long.
 - ``ensemble`` ``sma_cross`` ``lstm`` ``rsi_ml`` ``trend_vol``   one strategy each
 - ``setups`` ``logistic``   what rsi_ml's filter learns from, and how
 - ``decide``    candles to proposal in one call: the path of the tick, the paper bot and the backtest alike
-- ``registry``  names and validated parameters to strategies
+- ``registry``  names and validated parameters to strategies · ``parameters`` the checks they share
+- ``seated``    a strategy in an agent's seat · ``shares`` what belongs to which agent · ``netting`` what several want, as one order
 """
 
 from kracken_tasks.strategies.decide import propose_from

@@ -8,9 +8,9 @@ Out: lots and gains, and the CSV files that people and other programs read.  Nev
     export_ledger(ledger, out, until=..., ...)                       # the nightly flow
     compute_lots(trades_from_ledger(ledger), values=...)             # values, no files
 
-Where to look: ``trade`` a trade and how it is recognised · ``term`` long or short · ``lots`` matching · ``legs`` what a trade
-does to lots · ``values`` what is money, what the rest was worth · ``tables`` CSV out and in · ``trades_csv``, ``koinly``,
-``lots_csv`` the formats · ``from_ledger`` and ``exports`` the whole way · ``reporter`` the promised class.
+Where to look: ``trade`` a trade and how it is recognised · ``term`` long or short · ``lots`` matching · ``legs`` what a trade does to
+lots · ``values`` what is money, what the rest was worth · ``tables`` CSV out and in · ``trades_csv``, ``koinly``, ``lots_csv`` the
+formats · ``receipts`` coins that came without a trade · ``from_ledger`` and ``exports`` the whole way · ``reporter`` the promised class.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
 """Settings into concrete adapters; the only place that knows sandbox from paper from live.
 
 In: ``Settings``.  Out: venues, brokers, lake, ledger, channels and what a tick works with.  Never: a decision, a network call that
-nobody asked for.  Only doors, hooks, the command line and the local stack import this.
+nobody asked for.  Imported by doors, hooks of flows, the command line, the local stack, the paper bot, and ``exchange.granted`` for classes
+that are opened without arguments; by no other room.
 
 - ``venues`` venues, the rate budget they share, and where orders go · ``feeds`` streams and their recording
 - ``stores`` lake, contracts, ledger, models · ``series`` which series are kept
-- ``signals`` weights and what corrects them
+- ``signals`` weights and what corrects them, and what reads the news
 - ``research`` training, forecasts, strategies, rehearsals · ``limits`` limits, stops and how orders are sent
-- ``paper`` the toolkit's paper account · ``trading`` what a tick or a flatten works with
+- ``trading`` what a tick or a flatten works with · ``live`` what real money is checked and armed by · ``money`` the one money traded in
+- ``paper`` the toolkit's paper account · ``replays`` what past decisions are computed again with
+- ``books`` the venue that the books are held against · ``values`` what coins were worth
 - ``reports`` who is told, and how taxes are counted
 """
 

@@ -8,7 +8,7 @@ In: an exchange id, ccxt's options.  Out: items in order, each once, and what is
 - ``latecomers``   who joins a feed that others have begun
 - ``source``       the two halves of a venue as protocols · ``ccxt_source`` ccxt.pro · ``questions`` REST in a thread
 - ``account_feed``   an account: the stream rings, REST tells · ``ccxt_account`` the bell through ccxt.pro
-- ``listener``     who reads · ``opening`` from names or settings to the halves
+- ``listener``     who reads · ``opening`` from names or settings to the ``halves`` of a real venue
 - ``kraken_frames`` refusals and checksums that ccxt leaves out · ``clock`` market time · ``backoff`` pauses
 
 ccxt loads when the first feed starts.
