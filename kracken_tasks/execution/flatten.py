@@ -13,19 +13,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kracken_tasks.domain.clock import Clock, iso
-from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import Purpose, TradingState
 from kracken_tasks.errors import KrackenError
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
-from kracken_tasks.execution.desk import Desk, ExecutionConfig
+from kracken_tasks.execution.desk import Desk, ExecutionConfig, trading_desk
 from kracken_tasks.execution.exits import Exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import state_text
 from kracken_tasks.execution.protect import Protection, protect
-from kracken_tasks.execution.reconcile import Reconciled, reconcile
-from kracken_tasks.execution.tick_deps import lease_name
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, LeaseHeld, Ledger, Source
+from kracken_tasks.execution.quoting import usable_quotes
+from kracken_tasks.execution.reconcile import Reconciled, reconcile, waits_to_sell
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause
 
 __all__ = ["FlattenReport", "flatten"]
@@ -65,20 +64,14 @@ def flatten(
     ``journal`` of a direct flatten: adopted first, or what it sold would be sold again.
     Raises: RetryLater if the venue cannot be read.
     """
-    config = config or ExecutionConfig()
-    now = broker.now()
-    lease = ledger.leases.acquire(lease_name(ledger), holder, config.lease_ttl, wall.now())
-    if isinstance(lease, LeaseHeld):
-        lease = ledger.leases.take_over(lease_name(ledger), holder, config.lease_ttl, wall.now())
-    desk = Desk(broker, ledger, wall, lease, f"flatten@{iso(now)}", config)
-    try:
-        with ledger.acting(Source.FLATTEN, desk.tick_id):
-            unread = adopt_or_halt(ledger, journal, broker)
-            _halt(ledger, by, desk)
-            report = _flatten(desk, reconcile(desk))
+    with trading_desk(
+        broker, ledger, wall, holder=holder, tick_id=f"flatten@{iso(broker.now())}", source=Source.FLATTEN,
+        config=config or ExecutionConfig(), take_over=True,
+    ) as desk:  # fmt: skip
+        unread = adopt_or_halt(ledger, journal, broker)
+        _halt(ledger, by, desk)
+        report = _flatten(desk, reconcile(desk))
         return replace(report, problems={**report.problems, "journal": unread}) if unread else report
-    finally:
-        ledger.leases.release(desk.lease)
 
 
 def _halt(ledger: Ledger, by: str, desk: Desk) -> None:
@@ -96,10 +89,13 @@ def _flatten(desk: Desk, look: Reconciled) -> FlattenReport:
     problems: dict[str, str] = dict(look.unknown)
     canceled = _cancel_entries(desk, look, problems)
     positions = desk.ledger.positions()
-    quotes: Mapping[str, Quote] = desk.broker.quotes(sorted(positions)) if positions else {}
+    quotes, unquoted = usable_quotes(desk.broker, positions)
+    problems |= {symbol: why for symbol, why in unquoted.items() if symbol not in problems}
     exits: list[Exit] = []
     for symbol, position in sorted(positions.items()):
         if symbol in look.unknown:  # a sale may be on its way: a second one would sell coins of the account's owner
+            continue
+        if symbol not in quotes:  # its stop stays, and the others are sold
             continue
         try:
             left = leave(
@@ -121,7 +117,7 @@ def _cancel_entries(desk: Desk, look: Reconciled, problems: dict[str, str]) -> t
     """Cancel our resting orders that are no stops; the stops go one by one, each right before its position is sold."""
     canceled: list[str] = []
     for order in look.open_orders:
-        if order.trigger_price is not None:
+        if waits_to_sell(order):
             continue
         try:
             desk.require_lease()

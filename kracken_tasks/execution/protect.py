@@ -20,7 +20,7 @@ from kracken_tasks.domain.trading import OrderKind, Position, Purpose, VenueOrde
 from kracken_tasks.errors import KrackenError, TradeRefused
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import below_minimum, is_dust, stop_request
-from kracken_tasks.execution.reconcile import Reconciled, follow_up
+from kracken_tasks.execution.reconcile import Reconciled, follow_up, waits_to_sell
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, IntentResult, LeaseLost
 from kracken_tasks.risk.stops import StopRules, trailed_stop_ticks
@@ -58,7 +58,7 @@ class Protection:
 def protect(desk: Desk, look: Reconciled) -> tuple[Protection, ...]:
     """Bring every symbol's stops in line with its position; symbols in doubt are reported as they are."""
     positions = desk.ledger.positions()
-    with_stops = {order.symbol for order in look.open_orders if order.trigger_price is not None}
+    with_stops = {order.symbol for order in look.open_orders if waits_to_sell(order)}
     results: list[Protection] = []
     for symbol in sorted(positions.keys() | with_stops):
         results.append(_protect_symbol(desk, look, symbol, positions.get(symbol)))

@@ -17,7 +17,7 @@ from decimal import Decimal
 from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import Balance, split_symbol
 from kracken_tasks.domain.money import plain
-from kracken_tasks.domain.trading import CashMovement, Fill, Purpose, VenueOrder
+from kracken_tasks.domain.trading import CashMovement, Fill, Purpose, Side, VenueOrder
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.execution.booking import Booked, Owners, book
 from kracken_tasks.execution.desk import Desk
@@ -43,6 +43,7 @@ __all__ = [
     "looked_up_to",
     "mark_of_last_tick",
     "reconcile",
+    "waits_to_sell",
 ]
 
 # The word under which a tick's detail says from when later looks need to list executions.
@@ -77,9 +78,17 @@ class Reconciled:
     foreign_fills: tuple[Fill, ...]
 
     def stops(self, symbol: str) -> tuple[VenueOrder, ...]:
-        """Our resting sales in ``symbol`` that wait for a trigger, the largest first."""
-        found = (order for order in self.open_orders if order.symbol == symbol and order.trigger_price is not None)
+        """Our resting sales in ``symbol`` that wait for a trigger, the largest first.
+
+        A purchase that waits for one (an adopted buy stop) is no stop: it protects nothing, it opens or enlarges.
+        """
+        found = (order for order in self.open_orders if order.symbol == symbol and waits_to_sell(order))
         return tuple(sorted(found, key=lambda order: (-order.remaining, order.opened_at, order.order_id)))
+
+
+def waits_to_sell(order: VenueOrder) -> bool:
+    """Whether an order rests to sell at a trigger: a stop, or a target that rests alone."""
+    return order.side is Side.SELL and order.trigger_price is not None
 
 
 def reconcile(desk: Desk) -> Reconciled:

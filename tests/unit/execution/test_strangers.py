@@ -13,6 +13,7 @@ import pytest
 
 from kracken_tasks.domain.trading import Action, OrderKind, OrderRequest, Purpose, Side, TradingState
 from kracken_tasks.execution.desk import ExecutionConfig
+from kracken_tasks.execution.flatten import flatten
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.ledger import AlertKind, LeaseLost
 from tests.support.bench import Bench
@@ -174,3 +175,32 @@ def test_lease_that_was_used_meanwhile_is_not_taken_again(bench: Bench) -> None:
     bench.tick()
     with pytest.raises(LeaseLost, match="somebody has traded"):
         desk.keep_lease()
+
+
+def purchase_that_waits(amount: str, trigger: str) -> OrderRequest:
+    return OrderRequest("e" * 32, BTC, Side.BUY, OrderKind.STOP_LOSS, Decimal(amount), trigger_price=Decimal(trigger))
+
+
+def test_adopted_buy_stop_was_counted_as_the_stop_of_the_position_and_left_it_bare(bench: Bench) -> None:
+    bench.tick({BTC: Action.BUY})
+    held = bench.ledger.positions()[BTC].amount
+    (stop,) = bench.venue.inner.open_orders()
+    bench.venue.inner.cancel(stop.order_id)
+    bench.venue.inner.submit(purchase_that_waits(str(held), "55000"))
+    report = adopting(bench)
+    assert report.unprotected == ()
+    resting = {order.side: order.remaining for order in bench.venue.inner.open_orders()}
+    assert resting == {Side.BUY: held, Side.SELL: held}
+
+
+def test_adopted_buy_stop_without_a_position_is_no_stop_to_be_taken_away(bench: Bench) -> None:
+    order_id = bench.venue.inner.submit(purchase_that_waits("0.01", "55000"))
+    adopting(bench)
+    assert [order.order_id for order in bench.venue.inner.open_orders()] == [order_id]
+
+
+def test_adopted_buy_stop_does_not_outlast_a_flatten(bench: Bench) -> None:
+    bench.venue.inner.submit(purchase_that_waits("0.01", "55000"))
+    adopting(bench)
+    assert flatten(bench.venue, bench.ledger, bench.wall, holder="cli", by="ada").flat
+    assert bench.venue.inner.open_orders() == []
