@@ -29,7 +29,7 @@ Never: floats in money, an entry changed or deleted, wall time or random ids in 
 - ``ledger``     the face: ``recording`` writes facts, ``reading`` reads them
 - ``entries``    one type per kind of fact · ``words`` kinds and levels
 - ``schema``     the tables · ``store`` transactions and rows · ``opening`` engine and ``migrations`` · ``codec`` values to text, exactly
-- ``lease``      who may trade now
+- ``lease``      who may trade now · ``lock_holder`` who keeps a database locked
 - ``positions`` ``cash`` ``roundtrips``   folds, ``folds`` all of them kept up together · ``chain`` what hangs on an id
 - ``accounts``   the book in double entry · ``statement`` the venue's beside it · ``books`` the nightly check
 - ``checking``   a database as it stands
