@@ -23,12 +23,13 @@ from tests.support.crash_scenes import SCENES, Scene
 from tests.support.crash_stage import Blow, Stage, aims_at
 from tests.support.ledger import fresh_postgres, postgres_server
 
-__all__ = ["Matrix", "points_in", "record", "report", "stage_on", "sweep"]
+__all__ = ["COLUMNS", "Matrix", "points_in", "record", "report", "stage_on", "sweep"]
 
 REPORT = Path(__file__).parents[2] / "docs" / "crash-matrix.md"
 # PostgreSQL sees the kills; freezing and the death of the exchange have nothing to do with the kind of database.
 COLUMNS = ((Blow.KILL, "sqlite"), (Blow.KILL, "postgresql"), (Blow.FREEZE, "sqlite"), (Blow.VENUE, "sqlite"))
 _HEADS = ("kill -9, SQLite", "kill -9, PostgreSQL", "frozen and revived", "exchange killed")
+_PARTIAL = "  The rest, *not tried*, is not known."
 _NUMBER = count(1)
 _INTRODUCTION = """\
 # The crash matrix
@@ -55,6 +56,11 @@ class Matrix:
     @property
     def lives(self) -> int:
         return sum(len(found) for found in self.struck.values())
+
+    @property
+    def aimed(self) -> int:
+        """How many lives the whole matrix has: one for every point, blow and database it aims at."""
+        return sum(_aims(self, blow) for blow, _ in COLUMNS)
 
     def missed(self) -> list[str]:
         """Points at which a blow should have been dealt and was not."""
@@ -111,7 +117,8 @@ def report(matrix: Matrix) -> str:
     lines = [
         *_INTRODUCTION.splitlines(),
         "",
-        f"{len(matrix.points)} scenes, {sum(len(points) for points in matrix.points.values())} points, {matrix.lives} lives.",
+        f"{matrix.lives} of {matrix.aimed} lives: {len(matrix.points)} scenes, {sum(map(len, matrix.points.values()))} points; "
+        f"{_by_blow(matrix)}." + (_PARTIAL if matrix.lives < matrix.aimed else ""),
         "",
     ]
     for scene, points in matrix.points.items():
@@ -121,6 +128,19 @@ def report(matrix: Matrix) -> str:
             lines.append(f"| {number} | {name} | " + " | ".join(marks) + " |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _aims(matrix: Matrix, blow: Blow) -> int:
+    return sum(aims_at(blow, name) for points in matrix.points.values() for name in points)
+
+
+def _by_blow(matrix: Matrix) -> str:
+    """Each column's lives dealt, of those aimed at."""
+    told = []
+    for head, (blow, database) in zip(_HEADS, COLUMNS, strict=True):
+        dealt = sum(len(matrix.struck.get((scene, blow, database), ())) for scene in matrix.points)
+        told.append(f"{head} {dealt} of {_aims(matrix, blow)}")
+    return ", ".join(told)
 
 
 def _mark(matrix: Matrix, scene: str, blow: Blow, database: str, number: int, name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fault.crash_matrix import Matrix, points_in, report, stage_on
+from tests.fault.crash_matrix import COLUMNS, Matrix, points_in, report, stage_on
 from tests.support.crash_scenes import SCENES, Scene
 from tests.support.crash_stage import Blow, Stage, aims_at
 from tests.support.ledger import postgres_server
@@ -74,3 +74,25 @@ def test_point_that_no_life_was_struck_at_is_missed_and_the_report_says_not_trie
     assert "| 1 | before commit of intent | held |" in text
     assert "| 2 | after commit of intent | not tried |" in text
     assert points_in(text) == {"a scene": list(points)}
+
+
+def test_report_of_a_part_of_the_matrix_says_at_its_top_how_small_a_part() -> None:
+    points = ("before commit of intent", "after commit of intent")
+    matrix = Matrix(points={"a scene": points}, struck={("a scene", Blow.KILL, "sqlite"): {1}})
+    assert matrix.aimed == sum(aims_at(blow, name) for blow, _ in COLUMNS for name in points) == 5
+    (top,) = [line for line in report(matrix).splitlines() if " lives: " in line]
+    assert top.startswith("1 of 5 lives: 1 scenes, 2 points; kill -9, SQLite 1 of 2, kill -9, PostgreSQL 0 of 2, ")
+    assert "not known" in top
+
+
+def test_report_of_the_whole_matrix_claims_the_whole() -> None:
+    points = ("before commit of intent", "after commit of intent")
+    struck = {
+        ("a scene", blow, database): {number for number, name in enumerate(points, 1) if aims_at(blow, name)}
+        for blow, database in COLUMNS
+    }
+    (top,) = [
+        line for line in report(Matrix(points={"a scene": points}, struck=struck)).splitlines() if " lives: " in line
+    ]
+    assert top.startswith("5 of 5 lives: ")
+    assert "not known" not in top
