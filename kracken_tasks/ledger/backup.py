@@ -31,7 +31,7 @@ from kracken_tasks.ledger.lease import FREE
 from kracken_tasks.ledger.reading import Reading
 from kracken_tasks.ledger.recording import Recording
 from kracken_tasks.ledger.schema import HEAD, LEASE, RELEASED, SPINE
-from kracken_tasks.ledger.store import Store, acting
+from kracken_tasks.ledger.store import Store, acting, unhurried
 
 __all__ = ["Backup", "read_backup", "restore", "same_beginning", "write_backup"]
 
@@ -120,6 +120,7 @@ def restore(store: Store, path: Path, *, ts: datetime) -> Verification:
     """
     told = read_backup(path)
     with store.transaction() as connection:
+        unhurried(connection)  # a large file is read and checked in here
         for table, what in ((SPINE, "entries"), (LEASE, "leases")):
             if there := connection.execute(select(func.count()).select_from(table)).scalar():
                 raise Misconfigured(

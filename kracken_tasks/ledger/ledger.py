@@ -35,17 +35,28 @@ class Ledger(Recording):
 
     @classmethod
     def open(
-        cls, url: str, *, account: str, exchange: str, several_writers: bool = False, busy_seconds: float = 30.0
+        cls,
+        url: str,
+        *,
+        account: str,
+        exchange: str,
+        several_writers: bool = False,
+        busy_seconds: float = 30.0,
+        frozen_seconds: float = 20.0,
     ) -> Self:
         """Open, create or migrate a ledger.
 
         ``several_writers``: pods on more than one machine may write, which SQLite is refused for.  ``busy_seconds``: how long a
-        write waits for its turn before it ends as RetryLater.
+        write waits for its turn before it ends as RetryLater.  ``frozen_seconds``: after so long without a word from a process inside a
+        transaction PostgreSQL ends that transaction and lets the next writer have its turn; shorter than ``busy_seconds``, so that one
+        who waits lives to see it.  On SQLite a frozen writer keeps its turn until it wakes or is killed.
         Raises: Misconfigured for what cannot be right, RetryLater if the database cannot be reached.
         """
         if not account or not exchange:
             raise Misconfigured("a ledger needs an account and an exchange", account=account, exchange=exchange)
-        engine = open_engine(url, several_writers=several_writers, busy_seconds=busy_seconds)
+        engine = open_engine(
+            url, several_writers=several_writers, busy_seconds=busy_seconds, frozen_seconds=frozen_seconds
+        )
         return cls(Store(engine, f"{account}@{exchange}"), account, exchange)
 
     def verify(self) -> Verification:

@@ -17,29 +17,36 @@ from sqlalchemy.pool import StaticPool
 from kracken_tasks.domain.clock import sleep
 from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.ledger.schema import HEAD
-from kracken_tasks.ledger.store import lock_writers
+from kracken_tasks.ledger.store import FROZEN_MS, lock_writers
 
 __all__ = ["open_engine", "upgrade"]
 
 _ALLOWED = "sqlite:///path/to/ledger.db or postgresql://user:password@host/database"
 _CONNECT_SECONDS = 30
-# PostgreSQL ends a session that sleeps inside a transaction, so that a frozen writer gives its turn back.
-_FROZEN_SECONDS = 60
+# A reader that sleeps keeps nobody waiting, only the server's clearing up; a check of a large ledger thinks for minutes between two reads.
+_IDLE_READER_SECONDS = 600
+# How long either side waits for the other's machine to say anything at all: a pulled cable must not hold a tick, or the writers' lock.
+_SILENCE_SECONDS = 30
 _WAL_ATTEMPTS = 50
 
 
-def open_engine(url: str, *, several_writers: bool = False, busy_seconds: float = 30.0) -> Engine:
+def open_engine(
+    url: str, *, several_writers: bool = False, busy_seconds: float = 30.0, frozen_seconds: float = 20.0
+) -> Engine:
     """An engine on an up-to-date ledger database; creates and migrates it where needed.
 
-    ``busy_seconds``: how long a writer waits for its turn.
+    ``busy_seconds``: how long a writer waits for its turn.  ``frozen_seconds``: after so long without a word from a writer PostgreSQL ends
+    its transaction and lets the next one have its turn; SQLite has no server that could.
 
     Raises: Misconfigured for a URL that cannot be one, SQLite where several pods would write, a missing driver, or a newer schema;
     RetryLater if the database cannot be reached.
     """
     address = _address(url, several_writers)
     try:
-        make = _sqlite if address.get_backend_name() == "sqlite" else _postgres
-        engine = make(address, busy_seconds)
+        if address.get_backend_name() == "sqlite":
+            engine = _sqlite(address, busy_seconds)
+        else:
+            engine = _postgres(address, busy_seconds, frozen_seconds)
         upgrade(engine)
     except OperationalError as error:
         shown = address.render_as_string(hide_password=True)
@@ -101,17 +108,29 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
-def _postgres(address: URL, busy_seconds: float) -> Engine:
+def _postgres(address: URL, busy_seconds: float, frozen_seconds: float) -> Engine:
     if address.drivername in ("postgresql", "postgres"):
         address = address.set(drivername="postgresql+psycopg")
     limits = {
         "lock_timeout": round(busy_seconds * 1000),
-        "idle_in_transaction_session_timeout": _FROZEN_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": _IDLE_READER_SECONDS * 1000,
+        # The server's side of the line: a writer frozen halfway through reading an answer is not idle, its line is stuck.
+        "tcp_user_timeout": round(frozen_seconds * 1000),
+        "tcp_keepalives_idle": _SILENCE_SECONDS // 3,
+        "tcp_keepalives_interval": _SILENCE_SECONDS // 3,
+        "tcp_keepalives_count": 2,
     }
-    options = " ".join(f"-c {name}={value}" for name, value in limits.items())
-    connect = {"connect_timeout": _CONNECT_SECONDS, "options": options}
+    connect = {
+        "connect_timeout": _CONNECT_SECONDS,
+        "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+        "keepalives_idle": _SILENCE_SECONDS // 3,
+        "keepalives_interval": _SILENCE_SECONDS // 3,
+        "keepalives_count": 2,
+        "tcp_user_timeout": _SILENCE_SECONDS * 1000,
+    }
+    writers = {FROZEN_MS: round(frozen_seconds * 1000)}
     try:
-        return create_engine(address, pool_pre_ping=True, connect_args=connect)
+        return create_engine(address, pool_pre_ping=True, connect_args=connect, execution_options=writers)
     except (ImportError, NoSuchModuleError):
         raise Misconfigured(
             "the PostgreSQL driver is not installed", key="ledger.url", allowed="pip install 'psycopg[binary]'"

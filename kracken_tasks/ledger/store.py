@@ -15,22 +15,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, Table, func, insert, select, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.sql import ColumnElement
 
 from kracken_tasks.errors import RetryLater, StateUnknown
 from kracken_tasks.ledger.entries import EntryKind, Source
+from kracken_tasks.ledger.lock_holder import write_lock_holder
 from kracken_tasks.ledger.schema import SPECS, SPINE, spec_of_type
 
-__all__ = ["Store", "acting"]
+__all__ = ["FROZEN_MS", "Store", "acting", "lock_writers", "unhurried"]
 
 E = TypeVar("E")
 
 # Any fixed number serves; writers of all books of one database share it.
 _WRITER_LOCK = 0x6B72_6163
+# The engine's execution option that says how many milliseconds a writer may be silent inside its transaction (PostgreSQL).
+FROZEN_MS = "ledger_frozen_ms"
+# PostgreSQL's codes for a transaction that the server ended because its process slept in it.
+_SLEPT = ("25P03", "25P04")
 
 # What the work at hand is, of this thread or asyncio task.
 _ORIGIN: ContextVar[tuple[Source, str]] = ContextVar("ledger_origin", default=(Source.UNTOLD, ""))
@@ -122,6 +128,8 @@ class Store:
         try:
             connection.commit()
         except DBAPIError as error:
+            if _slept(error):
+                raise self._ended_while_asleep() from None
             raise StateUnknown(f"ledger commit ended in doubt: {_cause(error)}", ledger=self.shown) from None
 
     @contextmanager
@@ -129,7 +137,27 @@ class Store:
         try:
             yield
         except OperationalError as error:
-            raise RetryLater(f"ledger {what} could not begin or finish: {_cause(error)}", ledger=self.shown) from None
+            raise RetryLater(
+                f"ledger {what} could not begin or finish: {_cause(error)}{self._held_by()}", ledger=self.shown
+            ) from None
+        except InternalError as error:
+            if _slept(error):
+                raise self._ended_while_asleep() from None
+            raise
+
+    def _held_by(self) -> str:
+        # A SQLite file has no server that could end a frozen writer's transaction: a person has to, and is told whose.
+        file = self.engine.url.database
+        if self.engine.dialect.name != "sqlite" or not file:
+            return ""
+        holder = write_lock_holder(Path(file))
+        return f"; its write lock is held by {holder}" if holder else ""
+
+    def _ended_while_asleep(self) -> RetryLater:
+        return RetryLater(
+            "this process was silent for too long inside a ledger transaction; the database ended it, nothing of it was written",
+            ledger=self.shown,
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -214,14 +242,33 @@ class Store:
 
 
 def lock_writers(connection: Connection) -> None:
-    """Wait for the turn to write; SQLite has done so at BEGIN IMMEDIATE."""
+    """Wait for the turn to write; SQLite has done so at BEGIN IMMEDIATE.
+
+    From here on PostgreSQL ends the transaction if it hears nothing of it for too long: whoever is frozen in it gives its turn back.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+        frozen = connection.get_execution_options()[FROZEN_MS]
+        connection.execute(
+            text(
+                "SELECT set_config('idle_in_transaction_session_timeout', :frozen, true), pg_advisory_xact_lock(:key)"
+            ),
+            {"frozen": f"{frozen}", "key": _WRITER_LOCK},
+        )
+
+
+def unhurried(connection: Connection) -> None:
+    """For a transaction that thinks long between its statements and keeps nobody waiting: no end for being silent."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)"))
 
 
 def _entry(kind: type[E], row: Any) -> E:
     values = {name: value for name, value in row.items() if name != "book"}
     return kind(**values)
+
+
+def _slept(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _SLEPT
 
 
 def _cause(error: DBAPIError) -> str:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from kracken_tasks.domain.trading import Purpose, TradingState
+from kracken_tasks.errors import KrackenError
 from kracken_tasks.ledger import AlertDraft, AlertKind, Booking, LeaseHeld, Ledger, Plan
 from kracken_tasks.ledger.store import Store
 from tests.support.ledger import NOON, deposit, fill
@@ -73,6 +74,21 @@ def _write(url: str, writer: str, count: str) -> None:
         ledger.book_cash([deposit(f"{writer}-{number}", "USD", "1"), deposit(f"shared-{number}", "EUR", "1")])
 
 
+def _freeze(url: str, frozen_seconds: str, when: str) -> None:
+    """Stop with a transaction open, before its last statement or before its commit; say how it ended after waking."""
+    ledger = Ledger.open(url, account="main", exchange="kraken", frozen_seconds=float(frozen_seconds))
+    try:
+        with ledger.transaction():
+            ledger.book_cash([deposit("frozen-1", "USD", "1")])
+            os.kill(os.getpid(), signal.SIGSTOP)
+            if when == "writing":
+                ledger.book_cash([deposit("frozen-2", "USD", "1")])
+    except KrackenError as error:
+        sys.stdout.write(f"{type(error).__name__}: {error.message}\n")
+    else:
+        sys.stdout.write("committed\n")
+
+
 if __name__ == "__main__":
     name, *rest = sys.argv[1:]
-    {"die": _die, "grab": _grab, "write": _write}[name](*rest)
+    {"die": _die, "freeze": _freeze, "grab": _grab, "write": _write}[name](*rest)
