@@ -18,6 +18,7 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``unprotected`` for how long each position stood without its stop
 - ``trading_state`` a person's halt, reduce-only and resume · ``kill_switch`` a file that stops every entry
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone) · ``by_hand`` close one position
+- ``quoting``    quotes of what is held, where one without a price costs no other its exit
 - ``dead_man``   the venue's switch that cancels everything unless it hears from us, never armed over stops unasked
 - ``advanced``   ``AdvancedOrders``: stops, targets, trailing stops, one-cancels-the-other and brackets, asked for by hand or by program
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -20,11 +20,12 @@ from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import Balance, Instrument, Quote
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Purpose, Side, TradingState
-from kracken_tasks.errors import BadData, KrackenError, TradeRefused
+from kracken_tasks.errors import BadData, KrackenError, RetryLater, TradeRefused
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.marks import state_text, write_state
 from kracken_tasks.execution.orders import SendRules, sell_request
+from kracken_tasks.execution.quoting import usable_quotes
 from kracken_tasks.ledger import Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause
 
@@ -48,7 +49,7 @@ def flatten_direct(
 
     ``by``: who asks.  The journal's first line halts the account as soon as anybody who has the ledger reads it.
     Raises: ValueError without a name; RetryLater if the venue cannot be read.
-    What fails for one order or coin is reported and the rest goes on.
+    What fails for one order or coin is reported and the rest goes on; what has no quote is sold at the market all the same.
     """
     rules = rules or SendRules(market_orders=True)
     if not by.strip():
@@ -67,12 +68,12 @@ def flatten_direct(
         except KrackenError as error:
             problems[order.order_id] = str(error)
     held = _sellable(broker.balances(), broker.instruments(), into)
-    quotes = broker.quotes(sorted(held)) if held else {}
+    quotes = _quotes(broker, held)
     sold: dict[str, str] = {}
     for symbol, amount in sorted(held.items()):
         key = IntentKey(account, tick_id, symbol, Purpose.FLATTEN)
         try:
-            sold[symbol] = _sell(broker, journal, key, quotes[symbol], amount, rules)
+            sold[symbol] = _sell(broker, journal, key, quotes.get(symbol), amount, rules)
         except TradeRefused as refusal:
             problems[symbol] = str(refusal)
             _write(journal, {"step": "refused", "client_order_id": key.client_order_id, "reason": str(refusal)})
@@ -86,7 +87,15 @@ def _sellable(balances: Mapping[str, Balance], instruments: Mapping[str, Instrum
     return {symbol: amount for symbol, amount in pairs.items() if symbol in instruments}
 
 
-def _sell(broker: Broker, journal: Path, key: IntentKey, quote: Quote, amount: Decimal, rules: SendRules) -> str:
+def _quotes(broker: Broker, symbols: Iterable[str]) -> Mapping[str, Quote]:
+    """What quotes there are.  The stops are gone by now: a market order goes out without one as well."""
+    try:
+        return usable_quotes(broker, symbols)[0]
+    except RetryLater:
+        return {}
+
+
+def _sell(broker: Broker, journal: Path, key: IntentKey, quote: Quote | None, amount: Decimal, rules: SendRules) -> str:
     now = broker.now()
     request = sell_request(key, broker.instruments()[key.symbol], quote, amount=amount, now=now, rules=rules)
     _write(journal, {"step": "intent", "ts": iso(now), "account": key.account, "tick_id": key.tick_id} | _told(request))

@@ -99,7 +99,7 @@ def entry_request(
 def sell_request(
     key: IntentKey,
     instrument: Instrument,
-    quote: Quote,
+    quote: Quote | None,
     *,
     amount: Decimal,
     now: datetime,
@@ -107,21 +107,28 @@ def sell_request(
 ) -> OrderRequest:
     """Build a sale of ``amount`` (floored to lots) that gets at least ``bid * (1 - exit_cap_fraction)``.
 
-    Raises: TradeRefused if what is left after flooring is below the venue's minimum: it could only be refused there.
+    ``quote`` None: nobody tells a price; a market order goes without one, and the venue knows whether it is worth its minimum.
+    Raises: TradeRefused if what is left after flooring is below the venue's minimum (it could only be refused there), or without a quote
+    where orders are capped by one.
     """
     floored = floor_to_step(amount, instrument.lot_step)
-    # The floor, not the ceiling: a cap that rounding makes stricter could keep an exit from filling.
-    floor = price_of(max(1, ticks_at_or_below(quote.bid * (1.0 - rules.exit_cap_fraction), instrument)), instrument)
-    reason = below_minimum(floored, price_of(ticks_at_or_above(quote.bid, instrument), instrument), instrument)
+    if quote is None and not rules.market_orders:
+        raise TradeRefused(f"{instrument.symbol}: no quote to sell at", symbol=instrument.symbol, amount=floored)
+    worth = None if quote is None else price_of(ticks_at_or_above(quote.bid, instrument), instrument)
+    reason = below_minimum(floored, worth, instrument)
     if reason:
         raise TradeRefused(f"{instrument.symbol}: {reason}", symbol=instrument.symbol, amount=floored)
+    floor = None
+    if quote is not None and not rules.market_orders:
+        # The floor, not the ceiling: a cap that rounding makes stricter could keep an exit from filling.
+        floor = price_of(max(1, ticks_at_or_below(quote.bid * (1.0 - rules.exit_cap_fraction), instrument)), instrument)
     return OrderRequest(
         client_order_id=key.client_order_id,
         symbol=instrument.symbol,
         side=Side.SELL,
         kind=OrderKind.MARKET if rules.market_orders else OrderKind.LIMIT,
         amount=floored,
-        limit_price=None if rules.market_orders else floor,
+        limit_price=floor,
         time_in_force="GTC" if rules.market_orders else "IOC",
         deadline=now + rules.deadline,
     )
@@ -185,12 +192,12 @@ def smallest_sale(instrument: Instrument, price: Decimal) -> Decimal:
     return max(instrument.lot_step, instrument.min_amount, by_cost)
 
 
-def below_minimum(amount: Decimal, price: Decimal, instrument: Instrument) -> str | None:
-    """Why the venue would refuse this amount at this price as too small; None if it would not."""
+def below_minimum(amount: Decimal, price: Decimal | None, instrument: Instrument) -> str | None:
+    """Why the venue would refuse this amount at this price as too small; None if it would not, as far as one can tell without a price."""
     if amount <= 0:
         return "nothing to trade after rounding down to whole lots"
     if amount < instrument.min_amount:
         return f"amount {amount} is below the venue's minimum {instrument.min_amount} {instrument.base}"
-    if amount * price < instrument.min_cost:
+    if price is not None and amount * price < instrument.min_cost:
         return f"cost {amount * price} is below the venue's minimum {instrument.min_cost} {instrument.quote}"
     return None

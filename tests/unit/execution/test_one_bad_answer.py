@@ -14,6 +14,8 @@ import pytest
 from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import Action, Side, TradingState
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
+from kracken_tasks.execution.flatten import flatten
+from kracken_tasks.execution.flatten_direct import flatten_direct
 from kracken_tasks.execution.marks import release
 from kracken_tasks.execution.paper_matching import PaperBook
 from tests.support.bench import Bench
@@ -40,6 +42,10 @@ def _delisted(ask: Ask, symbols: Iterable[str]) -> dict[str, Quote]:
     if ETH in set(symbols):
         raise Misconfigured("kraken does not list ETH/USD")
     return ask(symbols)
+
+
+def _silent(ask: Ask, symbols: Iterable[str]) -> dict[str, Quote]:
+    return {name: quote for name, quote in ask(symbols).items() if name != ETH}
 
 
 def _nonsense(ask: Ask, symbols: Iterable[str]) -> dict[str, Quote]:
@@ -133,3 +139,30 @@ def test_no_quotes_at_all_still_leaves_every_position_its_stop(bench: Bench) -> 
     with pytest.raises(RetryLater):
         bench.tick(broker=LyingVenue(bench.venue, quotes=away))
     assert any(order.symbol == BTC for order in bench.venue.open_orders())
+
+
+@pytest.mark.parametrize("lie", [_delisted, _nonsense, _silent])
+def test_a_symbol_without_a_quote_does_not_keep_a_flatten_from_selling_the_others(tmp_path: Path, lie: Ask) -> None:
+    bench = Bench(tmp_path)
+    bench.tick({BTC: Action.BUY, ETH: Action.BUY})
+    report = flatten(LyingVenue(bench.venue, quotes=lie), bench.ledger, bench.wall, holder="cli", by="ada")
+    assert BTC not in bench.ledger.positions()
+    assert list(report.problems) == [ETH]
+    bench.require_truth()  # what could not be sold lies under its stop
+    bench.ledger.close()
+
+
+def _away(ask: Ask, symbols: Iterable[str]) -> dict[str, Quote]:
+    raise RetryLater("503")
+
+
+@pytest.mark.parametrize("lie", [_delisted, _nonsense, _silent, _away])
+def test_a_direct_flatten_sells_without_a_quote_too_for_it_has_canceled_the_stops(tmp_path: Path, lie: Ask) -> None:
+    bench = Bench(tmp_path)
+    bench.tick({BTC: Action.BUY, ETH: Action.BUY})
+    venue = LyingVenue(bench.venue, quotes=lie)
+    report = flatten_direct(venue, tmp_path / "journal.jsonl", account="main", by="ada")
+    assert set(report.sold) == {BTC, ETH}
+    assert not bench.venue.inner.open_orders()
+    assert all(balance.total == 0 for asset, balance in bench.venue.inner.balances().items() if asset != "USD")
+    bench.ledger.close()
