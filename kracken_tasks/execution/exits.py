@@ -23,7 +23,7 @@ from kracken_tasks.ledger import FillEntry, IntentResult, LeaseLost, Plan
 from kracken_tasks.risk.state import AccountState
 from kracken_tasks.risk.stops import StopRules, exit_reason
 
-__all__ = ["Exit", "due_exit", "leave", "settled"]
+__all__ = ["Exit", "due_exit", "free_coins", "leave", "settled"]
 
 _TRIES = 2  # the second one is for a stop that filled in part while it was being canceled
 
@@ -104,7 +104,7 @@ def _sell(
     request = sell_request(key, instrument, quote, amount=position.amount, now=now, rules=desk.config.send)
     commit_intent(desk, key, request, ts=now, position_id=position.position_id, reason=reason)
     try:
-        _free_coins(desk, stops)
+        free_coins(desk, stops)
     except LeaseLost:
         raise
     except (RetryLater, StateUnknown) as failure:
@@ -117,7 +117,7 @@ def _sell(
     return submit_intent(desk, key, request)
 
 
-def _free_coins(desk: Desk, stops: Sequence[VenueOrder]) -> None:
+def free_coins(desk: Desk, stops: Sequence[VenueOrder]) -> None:
     """Cancel the stops that hold the coins, then look what they had filled until then."""
     for stop in stops:
         desk.require_lease()

@@ -19,15 +19,17 @@ from decimal import Decimal, localcontext
 from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.money import MONEY, amount_of, as_decimal
 from kracken_tasks.domain.trading import Action, Decision, GuardOutcome, Position, Purpose, Side
+from kracken_tasks.errors import RetryLater, StateUnknown
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.entries import Candidate, enter, facts_of, opinions_of
-from kracken_tasks.execution.exits import Exit, leave
+from kracken_tasks.execution.exits import Exit, free_coins, leave
 from kracken_tasks.execution.judging import Facts, Holding, Judged, proposed, sized
-from kracken_tasks.execution.orders import below_minimum, sell_request
+from kracken_tasks.execution.orders import below_minimum, is_dust, sell_request
 from kracken_tasks.execution.protect import protect_for
 from kracken_tasks.execution.reconcile import Reconciled
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent, withdraw_intent
+from kracken_tasks.ledger import LeaseLost
 from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.equity import day_start
 from kracken_tasks.risk.limits import RiskLimits
@@ -88,7 +90,7 @@ class Team:
         judged: dict[str, Judged] = {}
         for seat in self._seats:
             if symbol in seat.strategies:
-                judged[seat.agent] = room.checked(self._judge(seat, candidate, account, whole, commit_seq, now))
+                judged[seat.agent] = room.checked(self._judge(seat, candidate, account, room.left, commit_seq, now))
         wishes = {} if symbol in desk.unknown else {agent: self._wish(agent, one) for agent, one in judged.items()}
         netted = net({agent: lots for agent, lots in wishes.items() if lots})
         entry, problem = _entry(judged, netted, candidate.instrument)
@@ -204,6 +206,17 @@ class _Room:
     def __init__(self, whole: Facts, limits: RiskLimits) -> None:
         self._whole, self._limits, self._taken = whole, limits, 0.0
 
+    @property
+    def left(self) -> Facts:
+        """The account's facts for the next agent: what bounds the one order, in money and not in shares, is less what others take of it."""
+        whole, worst = self._whole, (1.0 + self._limits.price_cap_fraction) * (1.0 + self._whole.fee_fraction)
+        cap = whole.first_order_cap
+        return replace(
+            whole,
+            cash=max(0.0, whole.cash - self._taken * worst),
+            first_order_cap=None if cap is None else max(0.0, cap - self._taken),
+        )
+
     def checked(self, judged: Judged) -> Judged:
         decision = judged.decision
         if decision.action is not Action.BUY or decision.blocked_by is not None or decision.receipt is None:
@@ -281,19 +294,36 @@ def sell_part(
 ) -> Sent | None:
     """Sell a part of a position: intent first, then its stops are amended to what stays, then the part is sold.
 
-    What stays is never without its stop; killed in between, the next tick finds the stops smaller than the position and amends them back.
-    None: the part cannot be sold, and the stops stay as they were.
+    What stays is never without its stop, unless it is too small for the venue to protect; killed in between, the next tick finds the stops
+    smaller than the position and amends them back.  None: the part cannot be sold, and the stops stay as they were.
     """
     instrument, symbol = desk.instrument(position.symbol), position.symbol
     key, now = desk.next_key(symbol, Purpose.EXIT), desk.broker.now()
     request = sell_request(key, instrument, quote, amount=amount, now=now, rules=desk.config.send)
     if not commit_intent(desk, key, request, ts=now, position_id=position.position_id, reason=reason):
         return None
-    freed = protect_for(desk, look, replace(position, amount=position.amount - request.amount))
+    problem = _freed(desk, look, replace(position, amount=position.amount - request.amount))
     held = desk.ledger.positions().get(symbol)
-    if freed.problem or held is None or held.amount != position.amount:
-        return withdraw_intent(desk, key, request, freed.problem or "the stop filled first")
+    if problem or held is None or held.amount != position.amount:
+        return withdraw_intent(desk, key, request, problem or "the stop filled first")
     return submit_intent(desk, key, request)
+
+
+def _freed(desk: Desk, look: Reconciled, rest: Position) -> str:
+    """Let go of the coins that ``rest`` does not need; returns why they could not be.
+
+    No stop of a crumb would rest, and one that is not amended goes on holding all of the coins: it goes, as it does when all is sold.
+    """
+    if not is_dust(rest, desk.instrument(rest.symbol)):
+        return protect_for(desk, look, rest).problem
+    try:
+        free_coins(desk, look.stops(rest.symbol))
+    except LeaseLost:
+        raise
+    except (RetryLater, StateUnknown) as failure:
+        desk.unknown[rest.symbol] = f"the stop could not be canceled: {failure}"
+        return desk.unknown[rest.symbol]
+    return ""
 
 
 def _middle(quote: Quote) -> Decimal:

@@ -11,11 +11,12 @@ import pytest
 
 from kracken_tasks.domain.trading import Action, Side
 from kracken_tasks.execution.report import TickReport
+from kracken_tasks.ledger import IntentResult
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.strategies.seated import Seat
 from kracken_tasks.strategies.shares import TOPIC, AgentBook, books_of
 from tests.support.bench import Bench, TellingStrategy
-from tests.support.market_data import BTC, ETH
+from tests.support.market_data import BTC, ETH, instrument
 
 BUY, SELL = Action.BUY, Action.SELL
 
@@ -196,4 +197,52 @@ def test_agents_on_an_account_that_traded_alone_inherit_its_position(table: Tabl
     report = table.go({"ada": {BTC: SELL}})
     assert report.problems == {}
     assert table.ledger.positions() == {}
+    table.require_truth()
+
+
+def test_the_cap_on_first_orders_is_of_the_one_order_and_not_of_each_agents_part(table: Table) -> None:
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}}, first_orders=lambda now: (1_000.0, "first orders"))
+    (sent,) = report.sent
+    receipts = [decision.receipt for decision in report.decisions if decision.receipt is not None]
+    assert sum(receipt.notional for receipt in receipts) <= 1_000
+    assert sent.request.amount == sum(receipt.amount for receipt in receipts)
+    assert table.held()["bob"] > 0  # the second gets what the first leaves of the cap
+    table.require_truth()
+
+
+def test_agents_do_not_spend_the_same_cash_twice_in_one_order(tmp_path: Path) -> None:
+    """Most of this account's worth lies in coins that are not the agents': their shares of it are more than there is cash for."""
+    table = Table(tmp_path, {"ada": 0.5, "bob": 0.5}, symbols=(BTC,))
+    table.venue.inner.deposit("BTC", Decimal(2))
+    table.venue.inner.deposit("USD", Decimal("-4000"))
+    report = table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    assert [sent.reason for sent in report.sent] == ["accepted"]
+    assert table.held()["ada"] > 0
+    assert table.venue.inner.balances()["USD"].total >= 0
+
+
+def test_an_agent_that_leaves_a_crumb_to_another_sells_all_the_same(tmp_path: Path) -> None:
+    """A stop cannot be amended to less than the venue's minimum: it went on holding all of the coins, and the sale was refused for ever."""
+    table = Table(tmp_path, {"ada": 0.999, "bob": 0.001}, symbols=(BTC,))
+    table.market.listed[BTC] = instrument(BTC, min_amount=Decimal("0.00000001"), min_cost=Decimal("0.01"))
+    table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    table.market.listed[BTC] = instrument(BTC)
+    assert set(table.held()) == {"ada", "bob"}
+    report = table.go({"ada": {BTC: SELL}})
+    assert [sent.result for sent in report.sent] == [IntentResult.ACCEPTED]
+    assert table.ledger.positions() == {}  # what nobody can sell ends the sale that left it
+    table.require_shares_add_up()
+    table.require_truth()
+
+
+def test_a_stop_that_would_not_go_before_a_part_is_sold_leaves_a_crumb_and_the_rest_under_it(tmp_path: Path) -> None:
+    table = Table(tmp_path, {"ada": 0.999, "bob": 0.001}, symbols=(BTC,))
+    table.market.listed[BTC] = instrument(BTC, min_amount=Decimal("0.00000001"), min_cost=Decimal("0.01"))
+    table.go({"ada": {BTC: BUY}, "bob": {BTC: BUY}})
+    table.market.listed[BTC] = instrument(BTC)
+    table.venue.cancel_faults = ["timeout"]
+    held = table.held()
+    report = table.go({"ada": {BTC: SELL}})
+    assert [sent.result for sent in report.sent] == [IntentResult.WITHDRAWN]
+    assert table.held() == held
     table.require_truth()
