@@ -10,36 +10,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.trading import Position, Purpose
-from kracken_tasks.errors import RetryLater, TradeRefused
-from kracken_tasks.exchange.rates import Priority, calls_at
-from kracken_tasks.execution.desk import Desk
+from kracken_tasks.errors import TradeRefused
+from kracken_tasks.execution.desk import Desk, trading_desk
 from kracken_tasks.execution.exits import Exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.protect import protect
 from kracken_tasks.execution.reconcile import reconcile
-from kracken_tasks.execution.tick_deps import TickDeps, TickSlot, lease_name
-from kracken_tasks.ledger import LeaseHeld, Source
+from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
+from kracken_tasks.ledger import Source
 
 __all__ = ["close_by_hand"]
 
 
-@calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def close_by_hand(deps: TickDeps, slot: TickSlot, position_id: str, *, reason: str) -> Exit:
     """Sell one position whole.  Saying it twice sells once: what is gone is refused by name.
 
     Raises: TradeRefused for a position that is not open, RetryLater while another run trades or the venue cannot be read.
     """
-    lease = deps.ledger.leases.acquire(lease_name(deps.ledger), deps.holder, deps.config.lease_ttl, deps.wall.now())
-    if isinstance(lease, LeaseHeld):
-        raise RetryLater(f"{lease.holder} trades until {iso(lease.until)}: nothing was sold", holder=lease.holder)
-    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config)
-    try:
-        with deps.ledger.acting(Source.PERSON, slot.tick_id):
-            return _close(deps, desk, position_id, reason)
-    finally:
-        deps.ledger.leases.release(desk.lease)
+    with trading_desk(
+        deps.broker, deps.ledger, deps.wall, holder=deps.holder, tick_id=slot.tick_id, source=Source.PERSON,
+        config=deps.config,
+    ) as desk:  # fmt: skip
+        return _close(deps, desk, position_id, reason)
 
 
 def _close(deps: TickDeps, desk: Desk, position_id: str, reason: str) -> Exit:

@@ -19,7 +19,7 @@ from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.trading import VenueOrder
 from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.execution.broker import Broker
-from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.execution.desk import lease_name
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, LeaseHeld, Ledger
 
 __all__ = ["CancelsAfter", "DeadManSwitch"]

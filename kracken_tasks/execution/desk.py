@@ -1,4 +1,4 @@
-"""The desk: what one trading run works with, handed to every step of it.
+"""The desk: what one trading run works with, handed to every step of it, and the only way to get one.
 
 In: broker, ledger, lease, clock, settings.  Out: the next free intent key, the certainty that the lease is still ours.
 Never: decisions, venue calls, anything that outlives the run.
@@ -6,21 +6,23 @@ Never: decisions, venue calls, anything that outlives the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from kracken_tasks.domain.clock import Clock
+from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.market import Instrument
 from kracken_tasks.domain.trading import IntentKey, Purpose
-from kracken_tasks.errors import StateUnknown
+from kracken_tasks.errors import RetryLater, StateUnknown
+from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
 from kracken_tasks.execution.costs import CostModel
 from kracken_tasks.execution.orders import SendRules
-from kracken_tasks.ledger import Lease, LeaseHeld, LeaseLost, Ledger
+from kracken_tasks.ledger import Lease, LeaseHeld, LeaseLost, Ledger, Source
 
-__all__ = ["Desk", "ExecutionConfig"]
+__all__ = ["AccountInUse", "Desk", "ExecutionConfig", "lease_name", "trading_desk"]
 
 _MOST_OF_IT = 0.9  # of the lease's time: a wait begins and ends with nearly all of it left
 
@@ -50,6 +52,22 @@ class ExecutionConfig:
     default_stop_fraction: Decimal = Decimal("0.03")
     adopt_unknown_orders: bool = False
     balance_tolerance: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+class AccountInUse(RetryLater):
+    """Another run holds the account's lease.  Nothing was looked at or sent.  ``held`` says who, and until when."""
+
+    def __init__(self, held: LeaseHeld) -> None:
+        super().__init__(f"the account is in use by {held.holder} until {iso(held.until)}", holder=held.holder)
+        self.held = held
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.held,))
+
+
+def lease_name(ledger: Ledger) -> str:
+    """The one lease under which this account trades."""
+    return f"trading:{ledger.exchange}:{ledger.account}"
 
 
 def _no_pause(seconds: float) -> None:
@@ -135,3 +153,37 @@ class Desk:
         """When an order with this deadline that is in no listing surely does not exist."""
         last = deadline if deadline is not None else intended_at + self.config.send.deadline
         return last + self.config.clock_skew + self.config.listing_lag
+
+
+@contextmanager
+def trading_desk(
+    broker: Broker,
+    ledger: Ledger,
+    wall: Clock,
+    *,
+    holder: str,
+    tick_id: str,
+    source: Source,
+    config: ExecutionConfig,
+    actor: str | None = None,
+    take_over: bool = False,
+    pause: Callable[[float], None] = _no_pause,
+) -> Iterator[Desk]:
+    """A desk under the account's lease, which is given back at the end whatever happened.
+
+    What is written meanwhile says that ``source`` wrote it for ``actor`` (the run's id unless said), and what is asked of the venue goes
+    before exports and ingestion.  ``take_over``: the lease is taken from whoever has it, whose token is stale from then on.
+    Raises: AccountInUse.
+    """
+    name = lease_name(ledger)
+    lease = ledger.leases.acquire(name, holder, config.lease_ttl, wall.now())
+    if isinstance(lease, LeaseHeld):
+        if not take_over:
+            raise AccountInUse(lease)
+        lease = ledger.leases.take_over(name, holder, config.lease_ttl, wall.now())
+    desk = Desk(broker, ledger, wall, lease, tick_id, config, pause=pause)
+    try:
+        with calls_at(Priority.PROTECT), ledger.acting(source, tick_id if actor is None else actor):
+            yield desk
+    finally:
+        ledger.leases.release(desk.lease)

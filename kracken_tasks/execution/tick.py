@@ -17,9 +17,9 @@ from kracken_tasks.domain.clock import iso, monotonic_seconds
 from kracken_tasks.domain.market import Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Position, Purpose
 from kracken_tasks.errors import RetryLater
-from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.account import Account, account_facts
-from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.advanced.keeping import take_back_entries
+from kracken_tasks.execution.desk import AccountInUse, trading_desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
 from kracken_tasks.execution.exits import due_exit, leave
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
@@ -35,38 +35,41 @@ from kracken_tasks.execution.reconcile import (
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.run import Run
 from kracken_tasks.execution.team import Team, carry_out
-from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot, lease_name
+from kracken_tasks.execution.tick_deps import CandleView, TickDeps, TickSlot
 from kracken_tasks.execution.unprotected import exposure_of
-from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseHeld, LeaseLost, Source
+from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, BalanceLine, LeaseLost, Source
 from kracken_tasks.ledger.codec import encode
 from kracken_tasks.risk.state import AccountState
 
-__all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name", "run_tick"]
+__all__ = ["CandleView", "TickDeps", "TickSlot", "run_tick"]
 
 _QUOTES_KEEP_SECONDS = 2.0
 _MOST_OF_IT = 0.9  # of the lease's time: a wait begins, and the sends after it, with nearly all of it left
 
 
-@calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def run_tick(deps: TickDeps, slot: TickSlot) -> TickReport:
     """Run one tick to its end, or say why it did not run.
 
     Time: market time is ``broker.now()``; the wall clock serves the lease only.
     Raises: RetryLater if the venue cannot be read at all; whatever was sent before is found by the next tick.
     """
-    lease = deps.ledger.leases.acquire(lease_name(deps.ledger), deps.holder, deps.config.lease_ttl, deps.wall.now())
-    if isinstance(lease, LeaseHeld):
-        return TickReport(slot.tick_id, slot.at, f"skipped: lease held by {lease.holder} until {iso(lease.until)}")
-    desk = Desk(deps.broker, deps.ledger, deps.wall, lease, slot.tick_id, deps.config, pause=deps.pause)
-    run = _Tick(deps, slot, desk)
     try:
-        with deps.ledger.acting(Source.TICK, slot.tick_id):
-            return run.go()
+        with trading_desk(
+            deps.broker, deps.ledger, deps.wall, holder=deps.holder, tick_id=slot.tick_id, source=Source.TICK,
+            config=deps.config, pause=deps.pause,
+        ) as desk:  # fmt: skip
+            return _run(_Tick(deps, slot, desk))
+    except AccountInUse as busy:
+        reason = f"skipped: lease held by {busy.held.holder} until {iso(busy.held.until)}"
+        return TickReport(slot.tick_id, slot.at, reason)
+
+
+def _run(run: _Tick) -> TickReport:
+    try:
+        return run.go()
     except LeaseLost as lost:
         run.problems["lease"] = str(lost)
         return run.report("lease lost")
-    finally:
-        deps.ledger.leases.release(desk.lease)
 
 
 class _Tick(Run):
@@ -89,6 +92,7 @@ class _Tick(Run):
         with self._stage("mark"):
             state = self._mark_and_state()
         with self._stage("exits"):
+            look = self._take_back_entries(look)
             self._leave_what_is_due(look, state)
             self._trail(look.now)
         with self._stage("protect"):
@@ -107,6 +111,13 @@ class _Tick(Run):
         return self.report("done")
 
     # -- leaving -------------------------------------------------------------------------------------------------------------
+
+    def _take_back_entries(self, look: Reconciled) -> Reconciled:
+        """Take back resting entries that the state forbids or that nobody wants any more, before what they bought meanwhile is left."""
+        with self._guarding("entries"):
+            if take_back_entries(self.desk, look):
+                return self._look_again()
+        return look
 
     def _leave_what_is_due(self, look: Reconciled, state: AccountState) -> None:
         for symbol, position in sorted(self.deps.ledger.positions().items()):

@@ -27,7 +27,7 @@ from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 from kracken_tasks.strategies.seated import Seat
 
-__all__ = ["CandleView", "TickDeps", "TickSlot", "lease_name"]
+__all__ = ["CandleView", "TickDeps", "TickSlot"]
 
 
 class CandleView(Protocol):
@@ -142,8 +142,3 @@ class TickSlot:
     @property
     def tick_id(self) -> str:
         return f"{self.deployment}@{self.key or iso(self.at)}"
-
-
-def lease_name(ledger: Ledger) -> str:
-    """The one lease under which this account trades."""
-    return f"trading:{ledger.exchange}:{ledger.account}"

@@ -21,7 +21,7 @@ from flows.run_backtest import run_backtest
 from flows.trading_tick import trading_tick
 from kracken_tasks.domain.clock import WallClock
 from kracken_tasks.domain.market import SeriesKey, Timeframe
-from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.execution.desk import lease_name
 from tests.support.candle_frames import commit_frame
 from tests.support.candles import random_candles
 from tests.support.flow_stage import Stage, artifacts_of, newest_run, stage_at

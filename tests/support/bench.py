@@ -19,10 +19,10 @@ from kracken_tasks.domain.clock import FixedClock, utc
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.domain.trading import Action, Opinion
-from kracken_tasks.execution.desk import Desk, ExecutionConfig
+from kracken_tasks.execution.desk import Desk, ExecutionConfig, lease_name
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.tick import run_tick
-from kracken_tasks.execution.tick_deps import TickDeps, TickSlot, lease_name
+from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
 from kracken_tasks.ledger import IntentResult, Ledger
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules

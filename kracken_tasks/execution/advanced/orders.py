@@ -11,7 +11,7 @@ target may be missed by, or let trading ticks on the same ledger do it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
@@ -19,7 +19,6 @@ from kracken_tasks.domain.clock import Clock, WallClock, iso
 from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.trading import OrderKind, Position, Purpose, VenueOrder
 from kracken_tasks.errors import KrackenError, RetryLater, StateUnknown, TradeRefused
-from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.advanced.entries import Entry, enter_once, entry_of
 from kracken_tasks.execution.advanced.forms import ALONE, TRAILING
 from kracken_tasks.execution.advanced.keeping import raise_to_market, reform, take_back_entries, trail
@@ -35,13 +34,13 @@ from kracken_tasks.execution.advanced.wishes import (
     without_target,
 )
 from kracken_tasks.execution.broker import Broker, native_kinds
-from kracken_tasks.execution.desk import Desk, ExecutionConfig
+from kracken_tasks.execution.desk import Desk, ExecutionConfig, trading_desk
 from kracken_tasks.execution.exits import Exit, due_exit, leave, settled
 from kracken_tasks.execution.orders import is_dust
 from kracken_tasks.execution.protect import Protection, protect
+from kracken_tasks.execution.quoting import usable_quotes
 from kracken_tasks.execution.reconcile import Reconciled, reconcile
-from kracken_tasks.execution.tick_deps import lease_name
-from kracken_tasks.ledger import LeaseHeld, LeaseLost, Ledger, Plan, Source
+from kracken_tasks.ledger import LeaseLost, Ledger, Plan, Source
 from kracken_tasks.risk.stops import StopRules
 
 __all__ = ["AdvancedOrders"]
@@ -210,10 +209,10 @@ class AdvancedOrders:
             with _telling(problems, "entries"):
                 withdrawn.extend(take_back_entries(desk, look))
             positions = _worth_leaving(desk)
-            quotes = self._broker.quotes(sorted(positions)) if positions else {}
+            quotes, unquoted = usable_quotes(self._broker, positions)
             for symbol, position in sorted(positions.items()):
-                if symbol in desk.unknown:
-                    problems[symbol] = desk.unknown[symbol]
+                if symbol in desk.unknown or symbol in unquoted:
+                    problems[symbol] = desk.unknown.get(symbol) or unquoted[symbol]
                     continue
                 with _telling(problems, symbol):
                     left = self._leave_if_due(desk, look, position, quotes[symbol])
@@ -232,19 +231,11 @@ class AdvancedOrders:
 
     # -- inside --------------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _desk(self, name: str) -> Iterator[Desk]:
-        lease = self._ledger.leases.acquire(
-            lease_name(self._ledger), self._holder, self._config.lease_ttl, self._wall.now()
-        )
-        if isinstance(lease, LeaseHeld):
-            raise RetryLater(f"the account is in use by {lease.holder} until {iso(lease.until)}", holder=lease.holder)
-        desk = Desk(self._broker, self._ledger, self._wall, lease, name, self._config)
-        try:
-            with calls_at(Priority.PROTECT), self._ledger.acting(Source.PERSON, self._holder):
-                yield desk
-        finally:
-            self._ledger.leases.release(desk.lease)
+    def _desk(self, name: str) -> AbstractContextManager[Desk]:
+        return trading_desk(
+            self._broker, self._ledger, self._wall, holder=self._holder, tick_id=name, source=Source.PERSON,
+            actor=self._holder, config=self._config,
+        )  # fmt: skip
 
     def _quote(self, symbol: str) -> Quote:
         quote = self._broker.quotes([symbol])[symbol]

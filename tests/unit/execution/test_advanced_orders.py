@@ -13,7 +13,7 @@ import pytest
 
 from kracken_tasks.domain.trading import OrderKind, Purpose, TradingState
 from kracken_tasks.errors import RetryLater, StateUnknown, TradeRefused
-from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.execution.desk import lease_name
 from kracken_tasks.ledger import IntentResult
 from tests.support.advanced import AdvancedBench
 from tests.support.market_data import BTC

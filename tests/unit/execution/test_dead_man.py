@@ -10,7 +10,7 @@ import pytest
 
 from kracken_tasks.errors import Misconfigured, RetryLater
 from kracken_tasks.execution.dead_man import DeadManSwitch
-from kracken_tasks.execution.tick_deps import lease_name
+from kracken_tasks.execution.desk import lease_name
 from kracken_tasks.ledger import AlertKind
 from tests.support.advanced import AdvancedBench
 from tests.support.venue import ScriptedVenue

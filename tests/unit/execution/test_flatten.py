@@ -12,10 +12,10 @@ import pytest
 
 from kracken_tasks.domain.trading import Action, Purpose, TradingState
 from kracken_tasks.errors import BadData
+from kracken_tasks.execution.desk import lease_name
 from kracken_tasks.execution.flatten import flatten
 from kracken_tasks.execution.flatten_direct import adopt_journal, flatten_direct
 from kracken_tasks.execution.marks import release
-from kracken_tasks.execution.tick_deps import lease_name
 from kracken_tasks.ledger import Lease
 from tests.support.bench import Bench
 from tests.support.market_data import BTC, ETH

@@ -13,10 +13,9 @@ import pytest
 
 from kracken_tasks.domain.trading import Action, Purpose, TradingState
 from kracken_tasks.errors import RetryLater
-from kracken_tasks.execution.desk import ExecutionConfig
+from kracken_tasks.execution.desk import ExecutionConfig, lease_name
 from kracken_tasks.execution.marks import release
 from kracken_tasks.execution.paper_matching import PaperBook
-from kracken_tasks.execution.tick_deps import lease_name
 from kracken_tasks.ledger import IntentResult, Lease
 from kracken_tasks.risk.limits import RiskLimits
 from tests.support.bench import Bench, MadeCandles
