@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from kracken_tasks.domain.clock import parse_utc, to_ms, to_ns
+from kracken_tasks.domain.clock import iso, parse_utc, to_ms, to_ns
 from kracken_tasks.domain.market import Balance, Fees, Instrument, OrderBook, Quote, Timeframe
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderRequest, Side, VenueOrder
@@ -286,12 +286,19 @@ class KrakenDialect:
             ) from None
 
     def amend(
-        self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
+        self,
+        order_id: str,
+        amount: Decimal | None,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        deadline: datetime | None,
     ) -> None:
         asked = {"txid": order_id}
         for name, value in (("order_qty", amount), ("trigger_price", trigger_price), ("limit_price", limit_price)):
             if value is not None:
                 asked[name] = plain(value)
+        if deadline is not None:
+            asked["deadline"] = iso(deadline)
         self._client.send_result("privatePostAmendOrder", asked, doing=f"amend {order_id}")
 
 

@@ -274,7 +274,12 @@ class UnifiedDialect:
         raise Misconfigured(f"{self._client.exchange} has no dead-man switch here", key="trading.dead_man_seconds")
 
     def amend(
-        self, order_id: str, amount: Decimal | None, trigger_price: Decimal | None, limit_price: Decimal | None
+        self,
+        order_id: str,
+        amount: Decimal | None,
+        trigger_price: Decimal | None,
+        limit_price: Decimal | None,
+        deadline: datetime | None,
     ) -> None:
         raise TradeRefused(f"{self._client.exchange} cannot amend a resting order in place", order_id=order_id)
 

@@ -244,7 +244,7 @@ class CcxtVenue:
             )  # fmt: skip
 
     def cancel(self, order_id: str) -> None:
-        """Cancel; an order that is gone already is no error.
+        """Cancel; an order that is gone already is no error.  Kraken's CancelOrder takes no deadline (2026): it acts when it arrives.
 
         Raises: as ``submit``; StateUnknown for an order the venue does not know (Kraken does not tell one from an order long gone).
         """
@@ -264,12 +264,14 @@ class CcxtVenue:
         amount: Decimal | None = None,
         trigger_price: Decimal | None = None,
         limit_price: Decimal | None = None,
+        deadline: datetime | None = None,
     ) -> None:
         """Change a resting order in place: it keeps its id.  ``amount`` is the whole amount, what is filled included.
 
-        Raises as ``submit``; TradeRefused where the venue cannot amend, or the order no longer rests.
+        ``deadline``: past it, by its own clock, the venue must leave the order as it is; Kraken takes 0.5 s to 60 s ahead.
+        Raises as ``submit``; TradeRefused where the venue cannot amend, the order no longer rests, or the deadline has passed.
         """
-        self._dialect.amend(order_id, amount, trigger_price, limit_price)
+        self._dialect.amend(order_id, amount, trigger_price, limit_price, deadline)
 
 
 def _unique(ids: Iterable[str]) -> Sequence[str]:

@@ -47,7 +47,10 @@ class Broker(Protocol):
         ...
 
     def cancel(self, order_id: str) -> None:
-        """Cancel an order; one that is unknown or already closed is not an error."""
+        """Cancel an order; one that is unknown or already closed is not an error.
+
+        No venue takes a deadline with it: a cancel that was held up does its work when it arrives.
+        """
         ...
 
     def amend(
@@ -57,11 +60,13 @@ class Broker(Protocol):
         amount: Decimal | None = None,
         trigger_price: Decimal | None = None,
         limit_price: Decimal | None = None,
+        deadline: datetime | None = None,
     ) -> None:
         """Change a resting order in place: it keeps its id and never leaves the book.
 
-        ``amount`` is the order's whole amount, what has filled included.  Raises: TradeRefused if the order is gone or the change is not
-        allowed; StateUnknown if nobody can tell.
+        ``amount`` is the order's whole amount, what has filled included.  ``deadline``: market time after which the venue must leave the
+        order as it is.  Raises: TradeRefused if the order is gone, the deadline has passed or the change is not allowed; StateUnknown if
+        nobody can tell.
         """
         ...
 

@@ -177,7 +177,10 @@ class PaperBroker:
         amount: Decimal | None = None,
         trigger_price: Decimal | None = None,
         limit_price: Decimal | None = None,
+        deadline: datetime | None = None,
     ) -> None:
+        if deadline is not None and self.now() + self._rules.latency > deadline:
+            raise TradeRefused("EService:Deadline elapsed", order_id=order_id, deadline=deadline)
         self._look()
         self._serve(self.now())
         quote = self._quote_of(order_id)

@@ -21,7 +21,7 @@ from kracken_tasks.errors import KrackenError, TradeRefused
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import below_minimum, is_dust, stop_request
 from kracken_tasks.execution.reconcile import Reconciled, follow_up, waits_to_sell
-from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent
+from kracken_tasks.execution.sending import Sent, amend_resting, commit_intent, submit_intent
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, IntentResult, LeaseLost
 from kracken_tasks.risk.stops import StopRules, trailed_stop_ticks
 
@@ -192,8 +192,7 @@ def _raise_triggers(
         # A trailing stop follows by itself, and a target that was chosen to rest alone has no stop's price.
         if stop.kind not in _PRICED or stop.trigger_price is None or stop.trigger_price >= price:
             continue
-        desk.require_lease()
-        desk.broker.amend(stop.order_id, trigger_price=price)
+        amend_resting(desk, stop.order_id, trigger_price=price)
         stops[place] = replace(stop, trigger_price=price)
         desk.touched = True
         actions.append(f"raised {stop.order_id} to {plain(price)}")
@@ -213,9 +212,8 @@ def _shrink(desk: Desk, state: Protection, stops: list[VenueOrder], instrument: 
         excess -= stop.remaining
     if excess > 0:
         largest = stops[0]
-        desk.require_lease()
         if largest.remaining - excess >= instrument.min_amount:
-            desk.broker.amend(largest.order_id, amount=largest.amount - excess)
+            amend_resting(desk, largest.order_id, amount=largest.amount - excess)
             actions.append(f"shrank {largest.order_id} by {plain(excess)}")
             excess = Decimal(0)
         else:  # what would remain is too small to rest; an order for more than is held can still fill what there is
@@ -230,9 +228,8 @@ def _extend(
     missing = state.wanted - state.found
     if stops:
         try:
-            desk.require_lease()
             desk.touched = True
-            desk.broker.amend(stops[0].order_id, amount=stops[0].amount + missing)
+            amend_resting(desk, stops[0].order_id, amount=stops[0].amount + missing)
             follow_up(desk, (stops[0].order_id,))
             done = f"extended {stops[0].order_id} by {plain(missing)}"
             return replace(state, resting=state.wanted, actions=(*state.actions, done))

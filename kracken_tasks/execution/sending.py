@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 
 from kracken_tasks.domain.trading import IntentKey, OrderRequest, Purpose, TradingState
 from kracken_tasks.errors import RetryLater, StateUnknown, TradeRefused
@@ -21,7 +22,7 @@ from kracken_tasks.execution.lifecycle import IllegalTransition, OrderState, lif
 from kracken_tasks.execution.orders import accepted_order
 from kracken_tasks.ledger import FillEntry, IntentResult, Plan
 
-__all__ = ["Sent", "commit_intent", "filled_by", "submit_intent", "withdraw_intent"]
+__all__ = ["Sent", "amend_resting", "commit_intent", "filled_by", "submit_intent", "withdraw_intent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,24 @@ def submit_intent(desk: Desk, key: IntentKey, request: OrderRequest) -> Sent:
         desk.ledger.record_outcome(key.client_order_id, IntentResult.ACCEPTED, ts=now, order_id=order_id)
         desk.ledger.record_order(accepted_order(request, order_id, now), ts=now)
     return Sent(key, request, IntentResult.ACCEPTED, order_id, "accepted")
+
+
+def amend_resting(
+    desk: Desk,
+    order_id: str,
+    *,
+    amount: Decimal | None = None,
+    trigger_price: Decimal | None = None,
+    limit_price: Decimal | None = None,
+) -> None:
+    """Change a resting order in place, under the lease.
+
+    The deadline is older than the look at the lease: a process that is frozen between that look and the request changes nothing when it
+    wakes, the venue refuses it.  Raises: LeaseLost; as ``Broker.amend``.
+    """
+    deadline = desk.broker.now() + desk.config.send.deadline
+    desk.require_lease()
+    desk.broker.amend(order_id, amount=amount, trigger_price=trigger_price, limit_price=limit_price, deadline=deadline)
 
 
 def filled_by(sent: Sent, fills: Iterable[FillEntry]) -> Sent:

@@ -52,12 +52,15 @@ class ArmedBroker:
         amount: Decimal | None = None,
         trigger_price: Decimal | None = None,
         limit_price: Decimal | None = None,
+        deadline: datetime | None = None,
     ) -> None:
         """As the inner one.  Raises: TradeRefused for a purchase that would be made larger or dearer while the account is not armed."""
         why = self._why_not(self._inner.now()) if self._buys(order_id) else ""
         if why:
             raise TradeRefused(f"no purchase is changed: {why}", order_id=order_id)
-        self._inner.amend(order_id, amount=amount, trigger_price=trigger_price, limit_price=limit_price)
+        self._inner.amend(
+            order_id, amount=amount, trigger_price=trigger_price, limit_price=limit_price, deadline=deadline
+        )
 
     def _buys(self, order_id: str) -> bool:
         if order_id not in self._sides:  # a stop that is moved a hundred times is asked for once

@@ -9,7 +9,7 @@ Faults of ``submit``, taken in order from ``submit_faults`` ("" is none):
     late             StateUnknown, and the order arrives ``arrival_delay`` later, if its deadline allows
     no_connection    RetryLater, surely not arrived
     refused          TradeRefused
-    frozen           the process sleeps ``freeze`` before the request leaves
+    frozen           the process sleeps ``freeze`` before the request leaves; ``amend_faults`` know it, too
 """
 
 from __future__ import annotations
@@ -140,10 +140,15 @@ class ScriptedVenue:
         amount: Decimal | None = None,
         trigger_price: Decimal | None = None,
         limit_price: Decimal | None = None,
+        deadline: datetime | None = None,
     ) -> None:
         self.calls.append("amend")
+        if self.amend_faults[:1] == ["frozen"]:
+            self.market.at += self.freeze
         _raise(self.amend_faults)
-        self.inner.amend(order_id, amount=amount, trigger_price=trigger_price, limit_price=limit_price)
+        self.inner.amend(
+            order_id, amount=amount, trigger_price=trigger_price, limit_price=limit_price, deadline=deadline
+        )
 
     # -- inside --------------------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,17 @@ def test_stop_is_amended_in_place(ground: Ground) -> None:
     assert ground.broker.balances()["BTC"].free == D("0.3")
 
 
+def test_amend_that_arrives_after_its_deadline_changes_nothing(ground: Ground) -> None:
+    ground.broker.submit(with_stop(ground))
+    stop = ground.broker.open_orders()[0]
+    late = ground.broker.now() - timedelta(seconds=1)
+    with pytest.raises(TradeRefused, match="Deadline elapsed"):
+        ground.broker.amend(stop.order_id, amount=D("0.2"), deadline=late)
+    assert ground.broker.orders([stop.order_id])[stop.order_id].amount == stop.amount
+    ground.broker.amend(stop.order_id, amount=D("0.2"), deadline=ground.broker.now() + timedelta(seconds=5))
+    assert ground.broker.orders([stop.order_id])[stop.order_id].amount == D("0.2")
+
+
 def test_canceled_stop_gives_the_coins_back_and_canceling_again_is_no_error(ground: Ground) -> None:
     ground.broker.submit(with_stop(ground))
     (stop,) = ground.broker.open_orders()

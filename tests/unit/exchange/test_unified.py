@@ -187,7 +187,7 @@ def test_what_ccxt_does_not_unify_is_refused_before_it_is_sent(change: dict[str,
 def test_amends_and_ledgers_are_an_honest_no() -> None:
     spoken, _ = dialect()
     with pytest.raises(TradeRefused):
-        spoken.amend("42", Decimal(1), None, None)
+        spoken.amend("42", Decimal(1), None, None, None)
     with pytest.raises(Misconfigured):
         spoken.ledger_lines(T0)
 

@@ -47,6 +47,19 @@ def test_stop_that_cannot_be_amended_gets_a_second_one_beside_it(bench: Bench) -
     assert bench.tick().protections[0].actions == ()
 
 
+def test_amend_of_a_process_frozen_after_its_look_at_the_lease_is_refused_by_the_venue_when_it_wakes(
+    bench: Bench,
+) -> None:
+    order_id = stop(bench)
+    bench.venue.inner.amend(order_id, trigger_price=D("40000"))
+    bench.venue.amend_faults = ["frozen"]
+    bench.tick()
+    assert bench.venue.inner.orders([order_id])[order_id].trigger_price == D("40000"), "changed by one who slept"
+    bench.tick()
+    assert bench.venue.inner.orders([order_id])[order_id].trigger_price == bench.ledger.positions()[BTC].stop_price
+    bench.require_truth()
+
+
 def test_several_stops_that_add_up_are_left_alone(bench: Bench) -> None:
     bench.venue.inner.amend(stop(bench), amount=D("0.01"))
     bench.venue.amend_faults = ["refused"]
