@@ -18,6 +18,8 @@ from kracken_tasks.exchange.market_data import MarketData
 __all__ = ["candle_frame"]
 
 _QUIET: Final = 100  # candles
+# How far an empty page is sure to reach, in candles: no venue's page is shorter than this (Coinbase 300, Bitstamp and Binance 1000).
+_SHORTEST_PAGE: Final = 300
 _COLUMNS: Final = ["open", "high", "low", "close", "volume"]
 
 
@@ -73,12 +75,21 @@ def _must_begin_there(market: MarketData, symbol: str, width: Timeframe, since: 
 def _pages(
     market: MarketData, symbol: str, width: Timeframe, since: datetime, now: datetime, limit: int | None
 ) -> pd.DataFrame:
+    """All pages from ``since`` on.
+
+    A page is empty where the venue looks no further than a page's length and nobody traded for so long, or was able to: what comes after it
+    is asked for all the same.  Where one answer is all there is, an empty one is the end.
+    """
     pages, start = [], since
+    whole = market.ohlc_reach(width) is not None
     while True:
         page = market.ohlc(symbol, width, start)
         pages.append(page)
         if page.empty:
-            break
+            start += _SHORTEST_PAGE * width.delta
+            if whole or start > width.last_closed(now):
+                break
+            continue
         newest = page["ts"].iloc[-1].to_pydatetime()
         rows = sum(len(one) for one in pages)
         if newest < start or newest >= width.last_closed(now) or (limit is not None and rows >= limit):

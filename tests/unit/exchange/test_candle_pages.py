@@ -16,12 +16,26 @@ NOW, H1 = utc(2026, 1, 10, 12, 30), Timeframe.H1
 
 
 class PagedVenue:
-    """A candle an hour from ``first`` to now, ``page`` at a time; ``deaf``: it does not look at ``since``."""
+    """A candle an hour from ``first`` to now, ``page`` at a time; ``deaf``: it does not look at ``since``.
+
+    ``hole``: nobody traded from its first to its second moment; ``windowed``: a page is what opened within ``page`` hours, and empty where
+    nothing did.
+    """
 
     exchange = "paged"
 
-    def __init__(self, first: datetime, *, page: int = 100, reach: int | None = None, deaf: bool = False) -> None:
+    def __init__(
+        self,
+        first: datetime,
+        *,
+        page: int = 100,
+        reach: int | None = None,
+        deaf: bool = False,
+        hole: tuple[datetime, datetime] = (NOW, NOW),
+        windowed: bool = False,
+    ) -> None:
         self.first, self.page, self.reach, self.deaf = first, page, reach, deaf
+        self.hole, self.windowed = hole, windowed
         self.asked: list[datetime | None] = []
 
     def now(self) -> datetime:
@@ -33,6 +47,9 @@ class PagedVenue:
     def ohlc(self, symbol: str, timeframe: Timeframe, since: datetime | None = None) -> pd.DataFrame:
         self.asked.append(since)
         stamps = pd.date_range(self.first, NOW, freq="h")
+        stamps = stamps[(stamps < self.hole[0]) | (stamps >= self.hole[1])]
+        if self.windowed and since is not None:
+            stamps = stamps[(stamps >= since) & (stamps < since + self.page * H1.delta)]
         newest = since is None or self.deaf
         stamps = stamps[-self.page :] if newest else stamps[stamps >= since][: self.page]
         return pd.DataFrame(
@@ -87,3 +104,27 @@ def test_a_quiet_beginning_is_no_fault() -> None:
     frame = candle_frame(PagedVenue(utc(2026, 1, 9)), "BTC/USD", H1, utc(2026, 1, 8), None, running=False)
     assert frame.index[0] == utc(2026, 1, 9)
     assert candle_frame(PagedVenue(utc(2027, 1, 1)), "BTC/USD", H1, utc(2026, 1, 8), None, running=False).empty
+
+
+@pytest.mark.parametrize("hours", [250, 299, 300, 700, 1500])
+def test_a_hole_longer_than_a_page_does_not_end_the_history(hours: int) -> None:
+    since = utc(2025, 10, 1)
+    hole = (utc(2025, 10, 5), utc(2025, 10, 5) + timedelta(hours=hours))
+    venue = PagedVenue(utc(2025, 1, 1), page=300, hole=hole, windowed=True)
+    frame = candle_frame(venue, "BTC/USD", H1, since, None, running=False)
+    wanted = pd.date_range(since, utc(2026, 1, 10, 11), freq="h")
+    assert list(frame.index) == [ts for ts in wanted if not hole[0] <= ts < hole[1]]
+
+
+def test_a_market_that_has_gone_silent_is_asked_about_up_to_now_and_no_further() -> None:
+    venue = PagedVenue(utc(2025, 1, 1), page=300, hole=(utc(2025, 10, 5), utc(2027, 1, 1)), windowed=True)
+    frame = candle_frame(venue, "BTC/USD", H1, utc(2025, 10, 1), None, running=False)
+    assert frame.index[-1] == utc(2025, 10, 4, 23)
+    asked = [moment for moment in venue.asked if moment is not None]
+    assert asked[-1] <= NOW < asked[-1] + 300 * H1.delta
+
+
+def test_an_empty_answer_of_a_venue_that_gives_all_it_has_at_once_is_the_end() -> None:
+    venue = PagedVenue(utc(2027, 1, 1), reach=720)
+    assert candle_frame(venue, "BTC/USD", H1, utc(2026, 1, 8), None, running=False).empty
+    assert len(venue.asked) == 1
