@@ -14,7 +14,7 @@ The plan in the ledger is the intention, the venue is brought in line with it, a
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal, localcontext
@@ -217,23 +217,16 @@ def _freed(desk: Desk, key: IntentKey, request: OrderRequest, stops: Sequence[Ve
 
 
 def take_back_entries(desk: Desk, look: Reconciled) -> tuple[str, ...]:
-    """Cancel resting entries of brackets that are over, or that the account's state forbids; returns their order ids.
+    """Cancel our resting entries that the account's state forbids, and those of brackets that are over; returns their order ids.
 
     A bracket is over once the position its entry opened is closed, or its target is reached: what the entry would still buy is nobody's
-    wish any more.
+    wish any more.  Where only positions may be made smaller no purchase of ours rests, whoever sent it (an adopted one, say).
     """
     state = desk.ledger.state().state
     held = desk.ledger.positions()
     gone: list[str] = []
     for order in look.open_orders:
-        intent = None if order.client_order_id is None else desk.ledger.intent(order.client_order_id)
-        if order.side is not Side.BUY or intent is None or not intent.tick_id.startswith(BRACKET):
-            continue
-        position = held.get(order.symbol)
-        opened = {fill.position_id for fill in desk.ledger.fills_of(order.order_id)}
-        plan = None if position is None else desk.ledger.plan(position.position_id)
-        over = bool(opened) and (position is None or position.position_id not in opened)
-        if state is TradingState.NORMAL and not over and not (plan is not None and plan.target_reached):
+        if order.side is not Side.BUY or (state is TradingState.NORMAL and not _is_over(desk, order, held)):
             continue
         desk.require_lease()
         desk.touched = True
@@ -241,3 +234,16 @@ def take_back_entries(desk: Desk, look: Reconciled) -> tuple[str, ...]:
         gone.append(order.order_id)
     follow_up(desk, gone)
     return tuple(gone)
+
+
+def _is_over(desk: Desk, entry: VenueOrder, held: Mapping[str, Position]) -> bool:
+    """Whether what a bracket's entry has opened is closed or on its way out; of other entries nobody can say so."""
+    intent = None if entry.client_order_id is None else desk.ledger.intent(entry.client_order_id)
+    if intent is None or not intent.tick_id.startswith(BRACKET):
+        return False
+    position = held.get(entry.symbol)
+    opened = {fill.position_id for fill in desk.ledger.fills_of(entry.order_id)}
+    if opened and (position is None or position.position_id not in opened):
+        return True
+    plan = None if position is None else desk.ledger.plan(position.position_id)
+    return plan is not None and plan.target_reached

@@ -1,0 +1,95 @@
+"""Entries that rest do not outlive the account's leave to buy, nor the wish they came from, also where only ticks look after them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from kracken_tasks.domain.trading import TradingState
+from kracken_tasks.execution import trading_state
+from kracken_tasks.execution.desk import ExecutionConfig
+from tests.support.advanced import AdvancedBench
+from tests.unit.execution.test_paper_broker import buy
+
+D = Decimal
+
+
+@pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCE_ONLY])
+def test_a_limit_went_on_resting_in_a_halted_account_and_bought(tmp_path: Path, state: TradingState) -> None:
+    bench = AdvancedBench(tmp_path)
+    bench.bought("0.1", entry_price="49900")
+    trading_state.order(bench.ledger, state, by="ada", reason="enough", now=bench.market.now())
+    report = bench.tick()
+    assert report.problems == {}
+    assert bench.entries_open() == ()
+    bench.moved(49_800.0)
+    bench.tick()
+    assert bench.held == 0
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_what_an_entry_bought_until_it_was_taken_back_is_sold_in_the_same_tick_of_a_halted_account(
+    tmp_path: Path,
+) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    trading_state.order(bench.ledger, TradingState.HALTED, by="ada", reason="enough", now=bench.market.now())
+    bench.traded("49890", "0.04")
+    report = bench.tick()
+    assert report.problems == {}
+    assert (bench.held, bench.entries_open()) == (0, ())
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_an_adopted_purchase_rests_no_longer_than_the_account_may_buy(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path)
+    bench.venue.inner.submit(buy("f" * 32, limit_price=D("49000"), time_in_force="GTC"))
+    adopting = ExecutionConfig(adopt_unknown_orders=True)
+    bench.tick(config=adopting)
+    assert len(bench.entries_open()) == 1
+    trading_state.order(bench.ledger, TradingState.REDUCE_ONLY, by="ada", reason="enough", now=bench.market.now())
+    bench.tick(config=adopting)
+    assert bench.entries_open() == ()
+    bench.ledger.close()
+
+
+def test_a_strangers_purchase_is_left_alone_whatever_the_account_may_do(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path)
+    order_id = bench.venue.inner.submit(buy("f" * 32, limit_price=D("49000"), time_in_force="GTC"))
+    trading_state.order(bench.ledger, TradingState.HALTED, by="ada", reason="enough", now=bench.market.now())
+    bench.tick()
+    assert [order.order_id for order in bench.entries_open()] == [order_id]
+    bench.ledger.close()
+
+
+def test_the_rest_of_an_entry_is_taken_back_by_a_tick_once_its_position_is_gone(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    assert bench.held == D("0.04")
+    bench.moved(48_900.0)  # through the stop
+    bench.tick()
+    assert (bench.held, bench.entries_open()) == (0, ())
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_resting_entry_that_would_not_go_costs_no_position_its_exit(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    trading_state.order(bench.ledger, TradingState.HALTED, by="ada", reason="enough", now=bench.market.now())
+    bench.venue.cancel_faults = ["timeout"]
+    report = bench.tick()
+    assert set(report.problems) == {"entries"}
+    assert bench.held == 0
+    bench.tick()
+    assert bench.entries_open() == ()
+    bench.require_truth()
+    bench.ledger.close()
