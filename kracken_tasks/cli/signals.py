@@ -6,8 +6,6 @@ In: settings and the ledger.  Out: a table; a note in the ledger.  Never: an ent
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,8 +17,7 @@ from kracken_tasks.domain.clock import iso
 from kracken_tasks.settings import load_settings
 
 if TYPE_CHECKING:
-    from kracken_tasks.signals.sentiment import SentimentSource
-    from kracken_tasks.signals.sentiment.board import SentimentBoard
+    pass
 
 __all__ = ["add_to"]
 
@@ -84,18 +81,18 @@ def sentiment(
 
     Code 1 if the sources were asked and one of them failed.
     """
+    from kracken_tasks.signals.sentiment.reading import heard_rows, read_round
+
     settings = load_settings()
     sources, board = wiring.sentiment_sources(settings), wiring.sentiment_board(settings)
     if not sources:
         say("no source is configured: set sentiment.feeds and sentiment.fear_greed_url; the module has no opinion")
         return
     now = wiring.market_now(settings)
-    problems = _read_now(sources, board, now) if read else {}
+    problems = read_round(sources, board, now).problems if read else {}
     table = Table("symbol", "score", "of", "read at")
-    for name in settings.traded_symbols:
-        said = board.reading(name, now)
-        told = ("none", "no fresh word", "") if said is None else (f"{said.score:+.3f}", said.told, iso(said.read_at))
-        table.add_row(name, *told)
+    for row in heard_rows(board, settings.traded_symbols, now):
+        table.add_row(*row.values())
     console.print(table)
     lines = sorted((line for one in board.readings() for line in one.headlines), key=lambda line: line.ts, reverse=True)
     for line in lines[:headlines]:
@@ -104,12 +101,3 @@ def sentiment(
         say(f"{name}: {why}", style="red")
     if problems:
         raise typer.Exit(1)
-
-
-def _read_now(sources: Sequence[SentimentSource], board: SentimentBoard, now: datetime) -> dict[str, str]:
-    from kracken_tasks.signals.sentiment.sources import read_all
-
-    found, problems = read_all(sources, now)
-    for reading in found:
-        board.put(reading)
-    return problems

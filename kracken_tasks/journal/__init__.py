@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from kracken_tasks.journal.build import build_journal
     from kracken_tasks.journal.facts import cut_off
     from kracken_tasks.journal.markdown import render_journal_markdown
-    from kracken_tasks.journal.writing import write_journal
+    from kracken_tasks.journal.writing import digests_by_name, write_journal
 
-__all__ = ["build_journal", "cut_off", "render_journal_markdown", "write_journal"]
+__all__ = ["build_journal", "cut_off", "digests_by_name", "render_journal_markdown", "write_journal"]
 
 _HOMES = {
-    "build_journal": "build", "cut_off": "facts",
+    "build_journal": "build", "cut_off": "facts", "digests_by_name": "writing",
     "render_journal_markdown": "markdown", "write_journal": "writing",
 }  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
@@ -12,7 +11,7 @@ from prefect.runtime import flow_run
 
 from kracken_tasks import wiring
 from kracken_tasks.domain.clock import WallClock, iso
-from kracken_tasks.journal import build_journal, cut_off, render_journal_markdown, write_journal
+from kracken_tasks.journal import build_journal, cut_off, digests_by_name, render_journal_markdown, write_journal
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import LOCAL_COMPUTE
 
@@ -27,8 +26,13 @@ def choose_cut_off(until: datetime | None) -> datetime | None:
 
 
 @task(name="export journal", **LOCAL_COMPUTE)
-def export_journal(end: datetime, tax_files: Mapping[str, str]) -> list[str]:
-    """Write ``journal.json`` (byte-identical for the same entries) and ``journal.run.json`` (what belongs to this run)."""
+def export_journal(end: datetime | None, taxes: Mapping[str, str] | BaseException) -> list[str]:
+    """Write ``journal.json`` (byte-identical for the same entries) and ``journal.run.json`` (what belongs to this run).
+
+    ``end`` None: there is nothing yet, and nothing is written.  ``taxes``: SHA-256 of the tax files by path, or why there are none.
+    """
+    if end is None:
+        return []
     settings = load_settings()
     journal = build_journal(
         wiring.ledger(settings),
@@ -39,7 +43,7 @@ def export_journal(end: datetime, tax_files: Mapping[str, str]) -> list[str]:
         base_currency=settings.tax.base_currency,
         method=settings.tax.method,
         scope=settings.tax.scope,
-        exports_sha256={Path(path).name: digest for path, digest in tax_files.items()},
+        exports_sha256=digests_by_name(taxes),
     )
     facts = {"run_id": str(flow_run.id), "written_at": iso(WallClock().now())}
     written = write_journal(journal, settings.paths.exports, run_facts=facts)

@@ -14,7 +14,7 @@ from typing import Any
 from kracken_tasks.errors import BadData
 from kracken_tasks.files import publish
 
-__all__ = ["JOURNAL_FILE", "RUN_FILE", "check_journal", "journal_bytes", "write_journal"]
+__all__ = ["JOURNAL_FILE", "RUN_FILE", "check_journal", "digests_by_name", "journal_bytes", "write_journal"]
 
 JOURNAL_FILE, RUN_FILE = "journal.json", "journal.run.json"
 _SCHEMA = Path(__file__).with_name("journal.v1.schema.json")
@@ -33,6 +33,11 @@ def write_journal(
     if run_facts is not None:
         files[RUN_FILE] = _json(run_facts)
     return publish(folder, files)
+
+
+def digests_by_name(files: Mapping[str, str] | BaseException) -> dict[str, str]:
+    """SHA-256 by file name, of digests by path; none where the files could not be made, and ``files`` is why."""
+    return {} if isinstance(files, BaseException) else {Path(path).name: digest for path, digest in files.items()}
 
 
 def journal_bytes(journal: Mapping[str, Any]) -> bytes:

@@ -68,6 +68,23 @@ class BooksReport:
         found = "; ".join(asset.told for asset in self.differing)
         return f"balanced: {held}" if self.agrees else f"NOT balanced: {found} ({held})"
 
+    def rows(self) -> list[dict[str, str]]:
+        """A row for each asset as it stands after the corrections, then one for each correction; amounts as plain text."""
+        assets = [
+            {
+                "asset": asset.asset, "venue": plain(asset.venue), "ledger": plain(asset.ledger),
+                "difference": plain(asset.difference), "because": "" if asset.agrees else asset.told,
+            }
+            for asset in self.assets
+        ]  # fmt: skip
+        return assets + [
+            {
+                "asset": line.asset, "venue": "", "ledger": "", "difference": plain(line.amount),
+                "because": f"booked: {line.kind} of {line.reference_id}",
+            }
+            for line in self.booked
+        ]  # fmt: skip
+
 
 def check_books(ledger: Ledger, venue: VenueBooks, *, at: datetime, since: datetime | None = None) -> BooksReport:
     """Compare, book what both of the venue's statements correct, compare again, and keep what was found.

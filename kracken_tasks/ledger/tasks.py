@@ -6,9 +6,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_table_artifact
 
 from kracken_tasks import wiring
-from kracken_tasks.domain.money import plain
 from kracken_tasks.exchange.rates import Priority, calls_at
-from kracken_tasks.ledger.books import BooksReport
 from kracken_tasks.ledger.books import check_books as check
 from kracken_tasks.settings import load_settings
 from kracken_tasks.task_policy import NETWORK_READ
@@ -25,29 +23,7 @@ def check_books() -> bool:
         return True
     with calls_at(Priority.EXPORT):  # an exit must not stand behind a listing
         report = check(ledger, venue_books(settings), at=wiring.market_now(settings))
-    _show(report)
-    return report.agrees
-
-
-def _show(report: BooksReport) -> None:
     log = get_run_logger()
     (log.info if report.agrees else log.warning)("%s", report.sentence)
-    rows = [
-        {
-            "asset": asset.asset,
-            "venue": plain(asset.venue),
-            "ledger": plain(asset.ledger),
-            "difference": plain(asset.difference),
-            "because": asset.told if not asset.agrees else "",
-        }
-        for asset in report.assets
-    ]
-    for line in report.booked:
-        rows.append(
-            {
-                "asset": line.asset,
-                "difference": plain(line.amount),
-                "because": f"booked: {line.kind} of {line.reference_id}",
-            }
-        )
-    create_table_artifact(rows, key="books", description=report.sentence)
+    create_table_artifact(report.rows(), key="books", description=report.sentence)
+    return report.agrees

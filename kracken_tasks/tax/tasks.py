@@ -15,8 +15,13 @@ from kracken_tasks.wiring.values import fair_values
 
 
 @task(name="export tax files", **LOCAL_COMPUTE)
-def export_tax(end: datetime) -> dict[str, str]:
-    """Write the files of everything before ``end``; their SHA-256 by path.  The same ledger entries give the same bytes."""
+def export_tax(end: datetime | None) -> dict[str, str]:
+    """Write the files of everything before ``end``; their SHA-256 by path.  The same ledger entries give the same bytes.
+
+    ``end`` None: there is nothing yet, and nothing is written.
+    """
+    if end is None:
+        return {}
     settings = load_settings()
     report = export_ledger(
         wiring.ledger(settings),

@@ -4,6 +4,7 @@ In: a ``SentimentReading`` with its age.  Out: ``Opinion``.  Never: a network ca
 
 - ``opinion``   the signal module · ``words`` readings, and what a source is
 - ``sources``   RSS and Atom feeds, the fear-and-greed index · ``lexicon`` how a headline is scored
+- ``reading``   every source asked once, for the flow and for ``kracken signals sentiment``
 - ``board``     where readings lie between the flow that fetches them and the ticks that hear them
 """
 

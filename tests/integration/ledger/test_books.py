@@ -118,6 +118,11 @@ def test_a_fee_taken_in_a_third_coin_is_corrected_in_both_coins(ledger: Ledger) 
     assert report.agrees
     booked = {line.asset: (line.kind, line.amount) for line in report.booked}
     assert booked == {"USD": ("correction/fee", Decimal("7.8")), "KFEE": ("correction/fee", Decimal(-780))}
+    shown = [(row["asset"], row["difference"], row["because"]) for row in report.rows()]
+    assert set(shown[-2:]) == {
+        (line.asset, str(line.amount), f"booked: correction/fee of {line.reference_id}") for line in report.booked
+    }
+    assert {(asset, because) for asset, _, because in shown[:-2]} == {(one.asset, "") for one in report.assets}
 
 
 def test_a_fill_that_stands_otherwise_in_the_venue_s_ledger_is_told_and_not_put_right(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ from kracken_tasks.domain.clock import iso, utc
 from kracken_tasks.domain.trading import Purpose
 from kracken_tasks.errors import BadData
 from kracken_tasks.journal import build_journal, cut_off, write_journal
-from kracken_tasks.journal.writing import check_journal, journal_bytes
+from kracken_tasks.journal.writing import check_journal, digests_by_name, journal_bytes
 from kracken_tasks.ledger import Booking
 from kracken_tasks.tax import compute_lots, export_ledger, trades_from_ledger
 from kracken_tasks.tax.lots import Scope
@@ -307,3 +307,8 @@ def test_a_deposit_of_coins_is_no_profit_of_what_is_held(tmp_path):
         summary = build_journal(ledger, period_end=DAY_TWO, mode="sandbox", version="0.1.0")["performance_summary"]
     assert (summary["unrealised_change"], summary["unexplained"]) == ("0", "30000")
     assert "1 BTC" in summary["reasons"]["unrealised_change"]
+
+
+def test_tax_files_that_could_not_be_made_leave_their_digests_out_of_the_journal():
+    assert digests_by_name({"exports/gains.csv": "ab12"}) == {"gains.csv": "ab12"}
+    assert digests_by_name(BadData("only 0 is held")) == {}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.trading import Action
+from kracken_tasks.errors import RetryLater
 from kracken_tasks.lake import open_store
 from kracken_tasks.signals import ask_modules
 from kracken_tasks.signals.sentiment import Headline, IndexValue, SentimentReading, SourceReading, opinion
 from kracken_tasks.signals.sentiment.board import BoardRules, SentimentBoard, reading_of
 from kracken_tasks.signals.sentiment.lexicon import assets_in, score
+from kracken_tasks.signals.sentiment.reading import heard_rows, read_round
 from kracken_tasks.strategies import EnsembleStrategy, propose_from
 from tests.support.candles import random_candles
 
@@ -168,3 +171,42 @@ def test_a_source_that_is_no_longer_configured_does_not_count(tmp_path: Path) ->
     assert SentimentBoard(store, BoardRules(sources=frozenset())).reading("BTC/USD", NOW) is None
     assert SentimentBoard(store, BoardRules(sources=frozenset({"wire"}))).reading("BTC/USD", NOW) is None
     assert SentimentBoard(store, BoardRules(sources=frozenset({"fear_greed"}))).reading("BTC/USD", NOW) is not None
+
+
+@dataclass(frozen=True)
+class Told:
+    """A source that says what it was told to, or fails."""
+
+    name: str
+    says: SourceReading | None
+
+    def read(self, now: datetime) -> SourceReading:
+        if self.says is None:
+            raise RetryLater(f"{self.name} does not answer")
+        return self.says
+
+
+def test_a_source_that_fails_keeps_its_last_word_and_nothing_from_the_others(tmp_path: Path) -> None:
+    board = SentimentBoard(open_store(str(tmp_path)), RULES)
+    assert read_round([Told("wire", news(line(0.5, "BTC")))], board, NOW).answered == ("wire",)
+    said = read_round([Told("wire", None), Told("fear_greed", index(40))], board, NOW)
+    assert said.answered == ("fear_greed",)
+    assert said.problems == {"wire": "wire does not answer"}
+    said.require_an_answer()
+    assert {reading.source for reading in board.readings()} == {"wire", "fear_greed"}
+
+
+def test_a_round_in_which_nobody_answers_is_read_again_later_and_one_without_sources_is_not(tmp_path: Path) -> None:
+    board = SentimentBoard(open_store(str(tmp_path)), RULES)
+    with pytest.raises(RetryLater, match="wire does not answer"):
+        read_round([Told("wire", None)], board, NOW).require_an_answer()
+    read_round([], board, NOW).require_an_answer()
+
+
+def test_a_symbol_nobody_speaks_of_is_shown_as_none_and_not_as_zero(tmp_path: Path) -> None:
+    board = SentimentBoard(open_store(str(tmp_path)), RULES)
+    read_round([Told("wire", news(line(0.5, "BTC")))], board, NOW)
+    spoken, silent = heard_rows(board, ["BTC/USD", "ADA/USD"], NOW)
+    assert float(spoken["score"]) > 0
+    assert spoken["read at"] == "2024-05-01T11:55:00Z"
+    assert (silent["score"], silent["read at"]) == ("none", "")
