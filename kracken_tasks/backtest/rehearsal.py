@@ -106,7 +106,7 @@ def rehearse(
         "first": iso(first),
         "last": iso(last),
         "commit_seq": commit_seq,
-        "rules": rules_mark(setting.strategy.name, setting.limits, setting.stops),
+        "rules": rules_mark(setting.strategy, setting.limits, setting.stops),
     }
     told = json.dumps({**_plain(figures, results["reasons"]), "of": of}, indent=2, sort_keys=True) + "\n"
     publish(folder, {"report.md": markdown.encode(), FIGURES: told.encode()})
@@ -143,7 +143,7 @@ class _Decider:
         receipt = size_entry(_sizing(frame, setting, proposal, stops), setting.limits)
         blocked = first_block(evaluate(ENTRY_POLICY, self._context(frame, proposal, receipt, now)))
         if blocked is not None:
-            return Step("HOLD", reason=f"blocked by {blocked.guard}: {blocked.reason}")
+            return Step("HOLD", reason=blocked.objection)
         self._last_entry = now
         # Cuts are shares of equity, so the share found for the opening cash holds for whatever the account is worth by then.
         share = float(receipt.notional) / setting.cash

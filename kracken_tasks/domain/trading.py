@@ -6,8 +6,8 @@ Values are frozen and carry their reasons.  Floats stop at sizing: everything fr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -142,6 +142,11 @@ class GuardOutcome:
     passed: bool
     reason: str
 
+    @property
+    def objection(self) -> str:
+        """How a decision tells that this guard stopped it."""
+        return f"blocked by {self.guard}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -165,6 +170,12 @@ class Decision:
     def blocked_by(self) -> GuardOutcome | None:
         """The first guard that said no, if any."""
         return next((outcome for outcome in self.guards if not outcome.passed), None)
+
+    def guarded(self, answers: Iterable[GuardOutcome]) -> Decision:
+        """The same after further guards have answered; the first guard that says no becomes its reason."""
+        asked = replace(self, guards=(*self.guards, *answers))
+        against = asked.blocked_by
+        return asked if against is None else replace(asked, reason=against.objection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.money import price_of
-from kracken_tasks.domain.trading import Action, IntentKey, Opinion, Purpose
+from kracken_tasks.domain.trading import Action, IntentKey, Purpose
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
@@ -30,7 +30,7 @@ from kracken_tasks.signals.panel import ask_modules
 from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
-__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "facts_of", "frame_rows", "opinions_of"]
+__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "facts_of", "frame_rows", "proposal_on", "sized_on"]
 
 ForecastSource = Callable[[SeriesKey, pd.DataFrame, datetime], ForecastValue | None]
 
@@ -86,27 +86,19 @@ def decide(
 
     Time: the frame holds closed candles only; ``now`` is market time.
     """
-    opinions = opinions_of(candidate, now)
-    before = proposed(
-        candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
-    )
+    before = proposal_on(candidate, limits, commit_seq=commit_seq, now=now)
     sells_nothing = before.decision.action is Action.SELL and candidate.symbol not in desk.ledger.positions()
     if before.decision.action is Action.HOLD or sells_nothing:
         return before
     facts = facts_of(desk, candidate, others, account, limits, rules)
     if before.decision.action is not Action.BUY:
         return replace(before, facts=facts)
-    held = {
-        holding.symbol: others[holding.symbol].frame if holding.symbol in others else None
-        for holding in facts.holdings
-        if holding.symbol != candidate.symbol
-    }
-    return sized(before, candidate.key, candidate.frame, held, facts, now=now)
+    return sized_on(before, candidate, others, facts, now=now)
 
 
-def opinions_of(candidate: Candidate, now: datetime) -> tuple[Opinion, ...]:
-    """What the modules a candidate's strategy wants say of it."""
-    return ask_modules(
+def proposal_on(candidate: Candidate, limits: RiskLimits, *, commit_seq: int, now: datetime) -> Judged:
+    """What a candidate's strategy would do, on what the modules it wants say: a BUY is still to be sized and guarded."""
+    opinions = ask_modules(
         candidate.frame,
         candidate.strategy.modules,
         forecast=candidate.forecast,
@@ -114,6 +106,21 @@ def opinions_of(candidate: Candidate, now: datetime) -> tuple[Opinion, ...]:
         now=now,
         bar_seconds=candidate.key.timeframe.seconds,
     )
+    return proposed(
+        candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
+    )
+
+
+def sized_on(
+    before: Judged, candidate: Candidate, others: Mapping[str, Candidate], facts: Facts, *, now: datetime
+) -> Judged:
+    """A proposed BUY with its size and every guard's answer; ``others``: candidates by symbol, whose candles holdings are held against."""
+    held = {
+        holding.symbol: others[holding.symbol].frame if holding.symbol in others else None
+        for holding in facts.holdings
+        if holding.symbol != candidate.symbol
+    }
+    return sized(before, candidate.key, candidate.frame, held, facts, now=now)
 
 
 def facts_of(

@@ -18,7 +18,7 @@ from kracken_tasks.risk.correlation import CorrelationCut, correlation_cut
 from kracken_tasks.risk.guards import EntryContext, freshness
 from kracken_tasks.risk.kelly import KellyEstimate
 from kracken_tasks.risk.limits import RiskLimits
-from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate, first_block
+from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate
 from kracken_tasks.risk.sizing import SizingInput, size_entry
 from kracken_tasks.risk.stops import StopPlan, StopRules, plan_stops
 from kracken_tasks.risk.volatility import atr_fraction, daily_volatility
@@ -148,10 +148,7 @@ def sized(
     together = sum(holding.worth for holding in facts.holdings if holding.symbol in alike.cluster)
     receipt = _size(proposal, key, frame, facts, stops, alike, together)
     context = _context(proposal, key, frame, facts, receipt, alike, together, now)
-    guards = evaluate(ENTRY_POLICY, context)
-    blocked = first_block(guards)
-    reason = proposal.reason if blocked is None else f"blocked by {blocked.guard}: {blocked.reason}"
-    decision = replace(before.decision, guards=guards, receipt=receipt, reason=reason)
+    decision = replace(before.decision, receipt=receipt).guarded(evaluate(ENTRY_POLICY, context))
     return Judged(decision, proposal, stops, facts)
 
 

@@ -22,9 +22,9 @@ from kracken_tasks.domain.trading import Action, Decision, GuardOutcome, Positio
 from kracken_tasks.errors import RetryLater, StateUnknown
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.execution.entries import Candidate, enter, facts_of, opinions_of
+from kracken_tasks.execution.entries import Candidate, enter, facts_of, proposal_on, sized_on
 from kracken_tasks.execution.exits import Exit, free_coins, leave
-from kracken_tasks.execution.judging import Facts, Holding, Judged, proposed, sized
+from kracken_tasks.execution.judging import Facts, Holding, Judged
 from kracken_tasks.execution.orders import below_minimum, is_dust, sell_request
 from kracken_tasks.execution.protect import protect_for
 from kracken_tasks.execution.reconcile import Reconciled
@@ -111,19 +111,12 @@ class Team:
         self, seat: Seat, candidate: Candidate, account: Account, whole: Facts, commit_seq: int, now: datetime
     ) -> Judged:
         seated = Seated(seat.agent, self._retuned(seat.strategies[candidate.symbol]))
-        opinions = opinions_of(replace(candidate, strategy=seated), now)
-        before = proposed(
-            candidate.key, seated, candidate.frame, opinions, self._limits, commit_seq=commit_seq, now=now
-        )
+        seen = replace(candidate, strategy=seated)
+        before = proposal_on(seen, self._limits, commit_seq=commit_seq, now=now)
         if before.decision.action is not Action.BUY:
             return before
         facts = self._own_facts(seat, candidate, account, whole, now)
-        held = {
-            holding.symbol: self._candidates[holding.symbol].frame if holding.symbol in self._candidates else None
-            for holding in facts.holdings
-            if holding.symbol != candidate.symbol
-        }
-        return sized(before, candidate.key, candidate.frame, held, facts, now=now)
+        return sized_on(before, seen, self._candidates, facts, now=now)
 
     def _own_facts(self, seat: Seat, candidate: Candidate, account: Account, whole: Facts, now: datetime) -> Facts:
         book, quote = self._books.get(seat.agent, AgentBook(seat.agent)), candidate.instrument.quote
@@ -234,10 +227,9 @@ class _Room:
                 f"{len(whole.holdings)} open in the account, at most {cap}",
             ),
         )
-        against = next((room for room in rooms if not room.passed), None)
-        reason = decision.reason if against is None else f"blocked by {against.guard}: {against.reason}"
-        self._taken += notional if against is None else 0.0
-        return replace(judged, decision=replace(decision, guards=(*decision.guards, *rooms), reason=reason))
+        asked = decision.guarded(rooms)
+        self._taken += notional if asked.blocked_by is None else 0.0
+        return replace(judged, decision=asked)
 
 
 def with_account_guards(again: Judged, was: Decision) -> Judged:
@@ -245,9 +237,7 @@ def with_account_guards(again: Judged, was: Decision) -> Judged:
     answers = tuple(outcome for outcome in was.guards if outcome.guard.startswith(_ACCOUNT))
     if not answers or again.decision.action is not Action.BUY or again.decision.blocked_by is not None:
         return again
-    against = next((outcome for outcome in answers if not outcome.passed), None)
-    reason = again.decision.reason if against is None else f"blocked by {against.guard}: {against.reason}"
-    return replace(again, decision=replace(again.decision, guards=(*again.decision.guards, *answers), reason=reason))
+    return replace(again, decision=again.decision.guarded(answers))
 
 
 def _entry(judged: Mapping[str, Judged], netted: Net, instrument: Instrument) -> tuple[Judged | None, str]:
