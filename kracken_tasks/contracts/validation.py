@@ -22,6 +22,7 @@ from great_expectations.data_context.types.base import (
 )
 
 from kracken_tasks.contracts.contract import Contract, Rule
+from kracken_tasks.contracts.settled import settled
 from kracken_tasks.contracts.subject import STRETCH, Mask
 from kracken_tasks.contracts.telling import (
     KEY_COLUMNS,
@@ -132,7 +133,8 @@ def _definition() -> Any:
 
 
 def _suite(contract: Contract, rules: Sequence[Rule]) -> ExpectationSuite:
-    expectations = [{**(rule.expectation or {}), "meta": {"at": at}} for at, rule in enumerate(rules)]
+    asked = [rule.expectation or {} for rule in rules]
+    expectations = [{**one, "type": settled(one["type"]), "meta": {"at": at}} for at, one in enumerate(asked)]
     return ExpectationSuite(name=contract.name, expectations=expectations)
 
 
