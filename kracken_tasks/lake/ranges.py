@@ -1,6 +1,7 @@
-"""A part of an object that does not lie on this machine, without fetching all of it.
+"""An object that does not lie on this machine, as a file to read from: fetched in parts, or whole once somebody reads.
 
-In: a store, a name, its size.  Out: a file to read from, each read a request for a range.  For row groups of a large file.
+In: a store, a name, its size.  Out: ``Ranged``, each read a request for a range, for row groups of a large file; ``Whole``, one request at
+the first read, for files of which all is read or nothing.  Never: a request before a read.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import io
 
 from kracken_tasks.lake.store import Store
 
-__all__ = ["Ranged"]
+__all__ = ["Ranged", "Whole"]
 
 
 class Ranged(io.RawIOBase):
@@ -36,6 +37,20 @@ class Ranged(io.RawIOBase):
     def read(self, size: int | None = -1) -> bytes:
         left = max(self._size - self._at, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        data = self._store.get_part(self._name, self._at, wanted) if wanted else b""
+        data = self._part(self._at, wanted) if wanted else b""
         self._at += len(data)
         return data
+
+    def _part(self, start: int, size: int) -> bytes:
+        return self._store.get_part(self._name, start, size)
+
+
+class Whole(Ranged):
+    """The same, all of it fetched at the first read."""
+
+    _fetched: bytes | None = None
+
+    def _part(self, start: int, size: int) -> bytes:
+        if self._fetched is None:
+            self._fetched = self._store.get(self._name)
+        return self._fetched[start : start + size]

@@ -6,7 +6,6 @@ unfetched.  (DuckDB's own S3 extension would have to be downloaded, and would kn
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no type information
@@ -14,6 +13,7 @@ import pyarrow.dataset as ds  # type: ignore[import-untyped]  # it ships no type
 
 from kracken_tasks.lake.dataset import BOOKKEEPING, Dataset
 from kracken_tasks.lake.manifest import FileEntry
+from kracken_tasks.lake.ranges import Whole
 from kracken_tasks.lake.store import Store
 
 __all__ = ["remote_files"]
@@ -27,7 +27,7 @@ def remote_files(store: Store, files: Sequence[FileEntry], dataset: Dataset) -> 
     moment = pa.timestamp(dataset.unit, "UTC")
     fragments = [
         kind.make_fragment(
-            pa.PythonFile(_Later(store, entry), mode="r"),
+            pa.PythonFile(Whole(store, entry.name, entry.bytes), mode="r"),
             partition_expression=_told(entry, moment, dataset),
         )
         for entry in files
@@ -42,36 +42,3 @@ def _told(entry: FileEntry, moment: pa.DataType, dataset: Dataset) -> ds.Express
         for name in BOOKKEEPING:
             told &= ds.field(name) == pa.scalar(dict(entry.same)[name], dataset.schema.field(name).type)
     return told
-
-
-class _Later(io.RawIOBase):
-    """A file of known size whose bytes are fetched at the first read."""
-
-    def __init__(self, store: Store, entry: FileEntry) -> None:
-        super().__init__()
-        self._store = store
-        self._entry = entry
-        self._raw: io.BytesIO | None = None
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._entry.bytes}[whence]
-        self._at = start + offset
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        if self._raw is None:
-            self._raw = io.BytesIO(self._store.get(self._entry.name))
-        self._raw.seek(self._at)
-        data = self._raw.read(-1 if size is None else size)
-        self._at += len(data)
-        return data
