@@ -296,10 +296,14 @@ def _rehearsed(facts: _Facts) -> _Answer:
             age = None if found is None else now - found.last
             if found is None or age is None:
                 wrong.append(f"{agent.agent} ({agent.strategy}) on {symbol}: none")
+            elif age < timedelta(0):  # candles of another market: the sandbox's clock may stand anywhere
+                wrong.append(
+                    f"{agent.agent} ({agent.strategy}) on {symbol}: ends in the future, on candles not of this market"
+                )
             elif age > facts.plan.max_rehearsal_age:
                 wrong.append(f"{agent.agent} ({agent.strategy}) on {symbol}: ends {age.days} days ago")
             elif found.rules != agent.rules:
-                wrong.append(f"{agent.agent} ({agent.strategy}) on {symbol}: with other limits or stops")
+                wrong.append(f"{agent.agent} ({agent.strategy}) on {symbol}: with other parameters, limits or stops")
             else:
                 fresh += 1
     if not fresh and not wrong:

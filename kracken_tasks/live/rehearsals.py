@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kracken_tasks.domain.clock import parse_utc
 from kracken_tasks.domain.market import SeriesKey
@@ -16,6 +16,9 @@ from kracken_tasks.errors import BadData
 from kracken_tasks.live.preflight import Rehearsed
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.stops import StopRules
+
+if TYPE_CHECKING:
+    from kracken_tasks.strategies import Strategy
 
 __all__ = ["FIGURES", "digest", "find_rehearsed", "rehearsal_name", "rules_mark"]
 
@@ -27,8 +30,8 @@ def rehearsal_name(strategy: str, key: SeriesKey) -> str:
     return f"{strategy}_{key.symbol.replace('/', '-')}_{key.timeframe.value}"
 
 
-def rules_mark(strategy: str, limits: RiskLimits, stops: StopRules) -> str:
-    """16 hex digits over everything that sizes, guards and stops an entry: another limit is another mark."""
+def rules_mark(strategy: Strategy, limits: RiskLimits, stops: StopRules) -> str:
+    """16 hex digits over everything that proposes, sizes, guards and stops an entry: another parameter or limit is another mark."""
     return digest(repr((strategy, limits, stops)))
 
 
@@ -38,7 +41,8 @@ def digest(text: str) -> str:
 
 
 def find_rehearsed(reports: Path, strategy: str, key: SeriesKey) -> Rehearsed | None:
-    """The newest rehearsal under ``reports``; None if there is none, or one of before such things were written down.
+    """The newest rehearsal under ``reports``; None if there is none, one of another venue's candles, or one of before such things were
+    written down.
 
     Raises: BadData naming the file for one that cannot be read.
     """
@@ -47,6 +51,8 @@ def find_rehearsed(reports: Path, strategy: str, key: SeriesKey) -> Rehearsed | 
         return None
     try:
         told = json.loads(path.read_text(encoding="utf-8")).get("of")
-        return None if told is None else Rehearsed(parse_utc(told["last"]), str(told["rules"]))
+        if told is None or told["series"] != str(key):
+            return None
+        return Rehearsed(parse_utc(told["last"]), str(told["rules"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadData(f"{path}: no rehearsal can be read there: {error}", file=str(path)) from error

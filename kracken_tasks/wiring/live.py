@@ -128,13 +128,11 @@ def _rehearsals(settings: Settings) -> tuple[AgentRehearsals, ...]:
     folder, limits = settings.paths.reports / "backtests", risk_limits(settings)
     found = []
     for agent in settings.agents:
-        name = strategy(settings, agent.strategy).name
-        symbols = agent.symbols or settings.traded_symbols
+        rules = rules_mark(strategy(settings, agent.strategy, agent.parameters), limits, stop_rules(settings, agent))
+        symbols = settings.symbols_of(agent)
         keys = [SeriesKey(settings.exchange, symbol, settings.trading.timeframe) for symbol in symbols]
         newest = {key.symbol: find_rehearsed(folder, agent.strategy, key) for key in keys}
-        found.append(
-            AgentRehearsals(agent.name, agent.strategy, rules_mark(name, limits, stop_rules(settings, agent)), newest)
-        )
+        found.append(AgentRehearsals(agent.name, agent.strategy, rules, newest))
     return tuple(found)
 
 

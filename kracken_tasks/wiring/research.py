@@ -104,11 +104,13 @@ def strategy(settings: Settings, name: str, parameters: Mapping[str, object] | N
 def rehearsal(settings: Settings, key: SeriesKey, name: str) -> Setting:
     """What a backtest of a strategy on a series works with: the same strategy, limits and stops as a tick's.
 
-    Parameters and stops are those of the first agent that runs the strategy, else the defaults; weights are the configured ones.
+    Parameters and stops are those of the first agent that runs the strategy on this symbol, else on any, else the defaults; weights are
+    the configured ones.
     """
     from kracken_tasks.backtest.rehearsal import Setting
 
-    agent = next((agent for agent in settings.agents if agent.strategy == name), None)
+    runs = [agent for agent in settings.agents if agent.strategy == name]
+    agent = next((agent for agent in runs if key.symbol in settings.symbols_of(agent)), runs[0] if runs else None)
     instrument = venue(settings, key.exchange).instruments().get(key.symbol)
     if instrument is None:
         raise BadData(f"{key.exchange} does not list {key.symbol}", exchange=key.exchange, symbol=key.symbol)

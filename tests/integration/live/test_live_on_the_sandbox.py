@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from kracken_tasks.errors import Misconfigured, TradeRefused
 from kracken_tasks.execution.tick import run_tick
 from kracken_tasks.execution.tick_deps import TickSlot
 from kracken_tasks.live import arm, disarm
-from kracken_tasks.live.rehearsals import rehearsal_name
+from kracken_tasks.live.rehearsals import find_rehearsed, rehearsal_name
 from kracken_tasks.sandbox.client_config import DEMO_SECRET
 from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import TRADING_RIGHTS, ApiKey
@@ -149,7 +150,28 @@ def test_other_limits_than_those_that_were_rehearsed_are_refused(sandbox: Runnin
     rehearsed(live(sandbox, tmp_path))
     wider = live(sandbox, tmp_path, risk_management={"max_position_size": 0.2})
     found = preflight(wider)
-    assert "with other limits or stops" in found.sentence()
+    assert "with other parameters, limits or stops" in found.sentence()
+
+
+def test_another_parameter_of_the_strategy_than_the_one_that_was_rehearsed_is_refused(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    rehearsed(live(sandbox, tmp_path))
+    bolder = live(sandbox, tmp_path, agents=[{"name": "main", "parameters": {"threshold": 0.01}}])
+    found = preflight(bolder)
+    assert "with other parameters, limits or stops" in found.sentence()
+    heavier = live(sandbox, tmp_path, ml_integration={"signal_weights": {"rsi": 1.0}})
+    assert "with other parameters, limits or stops" in preflight(heavier).sentence()
+
+
+def test_a_rehearsal_on_another_venue_s_candles_is_none(tmp_path: Path) -> None:
+    key = SeriesKey("binance", SYMBOL, Timeframe.H1)
+    folder = tmp_path / rehearsal_name("ensemble", key)
+    folder.mkdir()
+    of = {"last": "2024-03-01T00:00:00Z", "rules": "r1", "series": str(key)}
+    (folder / "figures.json").write_text(json.dumps({"of": of}))
+    assert find_rehearsed(tmp_path, "ensemble", key) is not None
+    assert find_rehearsed(tmp_path, "ensemble", replace(key, exchange="kraken")) is None
 
 
 def test_play_money_does_not_go_on_in_the_book_of_real_money(sandbox: RunningSandbox, tmp_path: Path) -> None:

@@ -142,9 +142,14 @@ def test_a_ready_account_passes_every_check_and_no_order_is_placed(ledger: Ledge
             "main (ensemble) on BTC/USD: ends 8 days ago",
         ),
         (
+            "backtests",  # of a sandbox whose clock was ahead, say
+            {"rehearsals": (replace(REHEARSED, found={BTC: Rehearsed(NOW + timedelta(days=300), "r1")}),)},
+            "main (ensemble) on BTC/USD: ends in the future",
+        ),
+        (
             "backtests",
             {"rehearsals": (replace(REHEARSED, rules="r2"),)},
-            "main (ensemble) on BTC/USD: with other limits or stops",
+            "main (ensemble) on BTC/USD: with other parameters, limits or stops",
         ),
     ],
 )
