@@ -69,21 +69,22 @@ def next_state(current: AccountState, facts: AccountFacts, limits: RiskLimits) -
         return AccountState(
             TradingState.HALTED, Cause.DRAWDOWN, _beyond("drawdown", facts.drawdown, limits.max_drawdown_limit)
         )
-    if _lasts(current, facts):
+    if _lasts(current, facts, limits):
         return current
     fresh = _judged(facts, limits)
     return current if (fresh.state, fresh.cause, fresh.day) == (current.state, current.cause, current.day) else fresh
 
 
-def _lasts(current: AccountState, facts: AccountFacts) -> bool:
+def _lasts(current: AccountState, facts: AccountFacts, limits: RiskLimits) -> bool:
+    if current.cause is Cause.DAILY_LOSS and facts.losing_streak >= limits.max_consecutive_losses:
+        return False  # the streak holds for longer
     if current.cause is Cause.DAILY_LOSS:
         return current.day is not None and facts.day <= current.day
     return current.cause in (Cause.STREAK, Cause.OPERATOR)
 
 
 def _judged(facts: AccountFacts, limits: RiskLimits) -> AccountState:
-    if facts.mismatch:
-        return AccountState(TradingState.REDUCE_ONLY, Cause.RECONCILE, f"venue and ledger differ: {facts.mismatch}")
+    """The stop that lasts longest comes first: a difference that is gone in an hour must not hide one that holds until the day ends."""
     if facts.losing_streak >= limits.max_consecutive_losses:
         return AccountState(
             TradingState.REDUCE_ONLY, Cause.STREAK, f"{facts.losing_streak} losses in a row; until released"
@@ -91,6 +92,8 @@ def _judged(facts: AccountFacts, limits: RiskLimits) -> AccountState:
     if reached(facts.daily_loss, limits.daily_loss_limit):
         reason = f"{_beyond('day', facts.daily_loss, limits.daily_loss_limit)}; until {facts.day} ends"
         return AccountState(TradingState.REDUCE_ONLY, Cause.DAILY_LOSS, reason, facts.day)
+    if facts.mismatch:
+        return AccountState(TradingState.REDUCE_ONLY, Cause.RECONCILE, f"venue and ledger differ: {facts.mismatch}")
     return AccountState()
 
 

@@ -71,6 +71,26 @@ def test_a_difference_with_the_venue_reduces_until_it_is_gone() -> None:
     assert next_state(state, facts(), LIMITS) == AccountState()
 
 
+def test_a_daily_loss_met_together_with_a_difference_holds_after_the_difference_is_gone() -> None:
+    both = next_state(AccountState(), facts(daily_loss=0.06, mismatch="BTC by 0.1"), LIMITS)
+    assert next_state(both, facts(daily_loss=0.04), LIMITS).state is TradingState.REDUCE_ONLY
+    differing = next_state(AccountState(), facts(mismatch="BTC by 0.1"), LIMITS)
+    worse = next_state(differing, facts(daily_loss=0.06, mismatch="BTC by 0.1"), LIMITS)
+    assert next_state(worse, facts(daily_loss=0.04), LIMITS).state is TradingState.REDUCE_ONLY
+
+
+def test_a_streak_met_together_with_something_shorter_holds_until_released() -> None:
+    for shorter in (facts(streak=5, mismatch="BTC by 0.1"), facts(streak=5, daily_loss=0.06)):
+        state = next_state(AccountState(), shorter, LIMITS)
+        assert next_state(state, facts(SATURDAY, streak=0), LIMITS).state is TradingState.REDUCE_ONLY
+
+
+def test_a_streak_reached_by_the_exits_of_a_bad_day_outlives_the_day() -> None:
+    bad_day = next_state(AccountState(), facts(daily_loss=0.06, streak=4), LIMITS)
+    worse = next_state(bad_day, facts(daily_loss=0.07, streak=5), LIMITS)
+    assert next_state(worse, facts(SATURDAY, streak=0), LIMITS).state is TradingState.REDUCE_ONLY
+
+
 def test_from_reduce_only_a_drawdown_still_halts() -> None:
     state = next_state(AccountState(), facts(streak=5), LIMITS)
     assert next_state(state, facts(streak=5, drawdown=0.16), LIMITS).state is TradingState.HALTED
