@@ -173,11 +173,11 @@ class KrakenDialect:
             fills = [fill for fill in fills if fill.trade_id not in owed or fill.ts < settled]
         return wire.as_booked(fills, lines)
 
-    def ledger_lines(self, start: datetime) -> list[CashMovement]:
-        return [line for line in self._lines({"start": _from_second(start)}) if line.ts >= start]
+    def ledger_lines(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
+        return [line for line in self._lines({"start": _from_second(start)}, each_page) if line.ts >= start]
 
-    def _lines(self, asked: Mapping[str, Any]) -> list[CashMovement]:
-        rows = list(self._pages("privatePostLedgers", "ledger", asked))
+    def _lines(self, asked: Mapping[str, Any], each_page: Callable[[], None] | None = None) -> list[CashMovement]:
+        rows = list(self._pages("privatePostLedgers", "ledger", asked, each_page))
         with as_documented(self._client.exchange, "Ledgers"):
             return [wire.movement_of(movement_id, row, self._listing.asset) for movement_id, row in rows]
 
@@ -203,7 +203,9 @@ class KrakenDialect:
         with as_documented(self._client.exchange, method):
             return dict(found)
 
-    def _pages(self, method: str, name: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _pages(
+        self, method: str, name: str, asked: Mapping[str, Any], each_page: Callable[[], None] | None = None
+    ) -> Iterator[tuple[str, Any]]:
         # Newest first.  A row that arrives between two pages shifts the rest down: seen twice, never missed.
         seen: set[str] = set()
         offset = 0
@@ -213,6 +215,8 @@ class KrakenDialect:
                 result = self._client.read_result(method, {**asked, "ofs": offset})
             with as_documented(self._client.exchange, method):
                 page, count = dict(result[name]), int(result.get("count") or offset + len(result[name]) + 1)
+            if each_page is not None:
+                each_page()
             yield from ((key, row) for key, row in page.items() if key not in seen)
             fresh = len(page.keys() - seen)
             seen |= page.keys()

@@ -352,7 +352,7 @@ class UnifiedDialect:
         told = self.fills(min(order.opened_at for order in orders.values()))
         return orders, [fill for fill in told if fill.order_id in orders and fill.trade_id not in known]
 
-    def ledger_lines(self, start: datetime) -> list[CashMovement]:
+    def ledger_lines(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
         raise Misconfigured(
             f"{self._client.exchange} has no ledger that ccxt unifies", venue=self._client.exchange, what="ledger"
         )

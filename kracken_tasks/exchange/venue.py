@@ -206,9 +206,16 @@ class CcxtVenue:
         """These orders and their executions, from one answer: the fills are those the orders' own trade ids name, less ``known``."""
         return self._dialect.orders_with_fills(_unique(order_ids), known)
 
-    def cash_movements(self, start: datetime) -> list[CashMovement]:
-        """Deposits, withdrawals, rewards and whatever else moved a balance at or after ``start``, trades excepted; all pages."""
-        return [line for line in self._dialect.ledger_lines(start) if line.kind.partition("/")[0] != _BOOKED_ELSEWHERE]
+    def cash_movements(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
+        """Deposits, withdrawals, rewards and whatever else moved a balance at or after ``start``, trades excepted; all pages.
+
+        ``each_page`` is called after every page: of a long history the venue's budget lets one through every few seconds.
+        """
+        return [
+            line
+            for line in self._dialect.ledger_lines(start, each_page)
+            if line.kind.partition("/")[0] != _BOOKED_ELSEWHERE
+        ]
 
     def ledger_lines(self, start: datetime) -> list[CashMovement]:
         """Every line of the venue's ledger at or after ``start``, those of trades included; all pages, newest first."""

@@ -9,7 +9,7 @@ what to do: a listing that fails raises ``RetryLater``; ``submit`` raises ``Trad
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -94,8 +94,11 @@ class Broker(Protocol):
         """The named orders and their executions, as one look sees them; ``known`` as for ``fills``."""
         ...
 
-    def cash_movements(self, start: datetime) -> list[CashMovement]:
-        """Lines of the venue's own ledger at or after ``start`` (trades among them are told apart by ``kind``)."""
+    def cash_movements(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
+        """Lines of the venue's own ledger at or after ``start`` (trades among them are told apart by ``kind``).
+
+        ``each_page`` is called after every page of a longer answer: years of lines take a venue's budget longer than a lease lasts.
+        """
         ...
 
 

@@ -129,7 +129,7 @@ class PaperBroker:
         orders = self.orders(wanted)
         return orders, [fill for fill in self._store.order_fills(wanted) if fill.trade_id not in known]
 
-    def cash_movements(self, start: datetime) -> list[CashMovement]:
+    def cash_movements(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
         return self._store.movements(start)
 
     # -- changing ------------------------------------------------------------------------------------------------------------

@@ -205,9 +205,10 @@ def _book_movements(desk: Desk, venue: Mapping[str, Balance], now: datetime) -> 
     """Book deposits, withdrawals and the like; a new book starts with what the account holds beyond them as its opening."""
     last = desk.ledger.last_cash_ts()
     if last is not None:
-        desk.ledger.book_cash(desk.broker.cash_movements(last - desk.config.fill_overlap))
+        desk.ledger.book_cash(desk.broker.cash_movements(last - desk.config.fill_overlap, desk.keep_lease))
         return
-    movements = desk.broker.cash_movements(now - _WHOLE_HISTORY)
+    # Years of an account's lines take minutes: a run that lost its lease over them would leave them to the next, which would, too.
+    movements = desk.broker.cash_movements(now - _WHOLE_HISTORY, desk.keep_lease)
     with desk.ledger.transaction():
         desk.ledger.book_cash(movements)
         if desk.ledger.last_fill_ts() is None:

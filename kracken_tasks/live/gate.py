@@ -99,5 +99,5 @@ class ArmedBroker:
     ) -> tuple[dict[str, VenueOrder], list[Fill]]:
         return self._inner.orders_with_fills(order_ids, known)
 
-    def cash_movements(self, start: datetime, each_page: Callable[[], None] = nothing) -> list[CashMovement]:
+    def cash_movements(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
         return self._inner.cash_movements(start, each_page)

@@ -14,7 +14,7 @@ Faults of ``submit``, taken in order from ``submit_faults`` ("" is none):
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -54,6 +54,8 @@ class ScriptedVenue:
         self.submit_faults: list[str] = []
         self.cancel_faults: list[str] = []
         self.amend_faults: list[str] = []
+        self.movements_a_page = 50
+        self.between_pages: Callable[[], None] = lambda: None  # what happens in the world while a page is waited for
         self.read_faults = 0
         self.listing_lag = timedelta(0)
         self.fill_lag = timedelta(0)
@@ -103,9 +105,14 @@ class ScriptedVenue:
         orders, fills = self.inner.orders_with_fills(order_ids, known)
         return orders, self._shown(fills)
 
-    def cash_movements(self, start: datetime) -> list[CashMovement]:
+    def cash_movements(self, start: datetime, each_page: Callable[[], None] | None = None) -> list[CashMovement]:
         self._read("cash_movements")
-        return self.inner.cash_movements(start)
+        lines = self.inner.cash_movements(start)
+        for _ in range(0, len(lines), self.movements_a_page):
+            self.between_pages()
+            if each_page is not None:
+                each_page()
+        return lines
 
     # -- changing ------------------------------------------------------------------------------------------------------------
 

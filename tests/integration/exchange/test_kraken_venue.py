@@ -246,6 +246,9 @@ def test_history_of_more_than_one_page_comes_whole_and_once(sandbox: RunningSand
     assert len(venue.orders_with_fills([order.order_id for order in orders])[1]) == len(fills)
     lines = venue.ledger_lines(START)
     assert len({line.movement_id for line in lines}) == len(lines) == 2 * len(fills) + 1
+    pages: list[int] = []
+    venue.cash_movements(START, lambda: pages.append(1))
+    assert len(pages) == -(-len(lines) // 50)
     middle = START + timedelta(seconds=60)
     assert len(venue.closed_orders(middle)) >= 60
     assert all(fill.ts >= middle for fill in venue.fills(middle))

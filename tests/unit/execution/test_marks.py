@@ -10,9 +10,10 @@ import pytest
 
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.trading import Action, TradingState
+from kracken_tasks.execution.desk import lease_name
 from kracken_tasks.execution.marks import account_state, state_text, value_of
 from kracken_tasks.execution.reconcile import check_balances
-from kracken_tasks.ledger import StateEntry
+from kracken_tasks.ledger import LeaseHeld, StateEntry
 from kracken_tasks.risk.state import AccountState, Cause
 from tests.support.bench import Bench
 from tests.support.market_data import BTC, ETH, HandMovedMarket
@@ -119,4 +120,23 @@ def test_a_coin_that_left_whole_is_no_loss_although_the_run_that_booked_it_was_k
     assert report.unit_value == pytest.approx(1.0, rel=0.002)
     assert report.state is TradingState.NORMAL
     assert list(bench.ledger.positions()) == [BTC]
+    bench.ledger.close()
+
+
+def test_lease_outlives_the_reading_of_a_long_history_of_deposits(tmp_path: Path) -> None:
+    """Every page waits for the venue's budget; together they take many times as long as a lease lasts, and another is due meanwhile."""
+    bench = Bench(tmp_path)
+    for _ in range(300):
+        bench.venue.inner.deposit("USD", D(1))
+    ttl, newcomers = bench.deps().config.lease_ttl, []
+
+    def a_page_is_waited_for() -> None:
+        bench.wall.advance(ttl * 0.8)
+        newcomers.append(bench.ledger.leases.acquire(lease_name(bench.ledger), "another", ttl, bench.wall.now()))
+
+    bench.venue.between_pages = a_page_is_waited_for
+    assert bench.tick().done
+    assert len(newcomers) == 7
+    assert all(isinstance(answer, LeaseHeld) for answer in newcomers), "who took the lease would begin the history anew"
+    assert bench.ledger.cash()["USD"] == D(10_300)
     bench.ledger.close()
