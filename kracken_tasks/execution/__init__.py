@@ -6,8 +6,8 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``broker``     the protocol a venue's private half satisfies
 - ``orders``     requests in exact steps · ``lifecycle`` every legal step of an order and its cause · ``costs`` what a trade costs
 - ``paper``      a broker of our own on somebody else's prices (``paper_desk`` accepts, ``paper_matching`` fills, ``paper_tape`` queues
-  resting limits, ``paper_trails`` carries trailing stops on, ``paper_fees`` charges, ``paper_store`` remembers, ``paper_replay`` plays a
-  recorded hour again)
+  resting limits, ``paper_trails`` carries trailing stops on, ``paper_fees`` charges, ``paper_funds`` pays, ``paper_store`` remembers,
+  ``paper_replay`` plays a recorded hour again)
 - ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
 - ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell

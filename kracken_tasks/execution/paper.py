@@ -22,6 +22,7 @@ from kracken_tasks.domain.trading import CashMovement, Fill, OrderKind, OrderReq
 from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.paper_desk import accepted, closing_order, opened_order, require_steps
 from kracken_tasks.execution.paper_fees import VOLUME_WINDOW
+from kracken_tasks.execution.paper_funds import affordable, held_back, require_free
 from kracken_tasks.execution.paper_matching import (
     Execution,
     FillRules,
@@ -30,9 +31,7 @@ from kracken_tasks.execution.paper_matching import (
     TakenLiquidity,
     executions,
     fee_of,
-    hold_of,
     is_triggered,
-    touch_price,
 )
 from kracken_tasks.execution.paper_store import PaperStore
 from kracken_tasks.execution.paper_tape import PaperTrade, served, volume_ahead
@@ -326,40 +325,33 @@ class PaperBroker:
         return opened_order(request, f"PO{self._store.next_number('order'):06d}", at)
 
     def _held(self, leaving_out: str | None = None) -> dict[str, Decimal]:
-        held: dict[str, Decimal] = {}
-        for order in self._store.open_orders():
-            if order.view.order_id == leaving_out:
-                continue
-            instrument = self.instruments()[order.view.symbol]
-            asset, amount = hold_of(order, Decimal(0), instrument, self._rules)
-            held[asset] = held.get(asset, Decimal(0)) + amount
-        return held
+        return held_back(self._store.open_orders(), self.instruments(), self._rules, leaving_out)
 
     def _require_free(
         self, order: PaperOrder, quote: Quote, instrument: Instrument, held: Mapping[str, Decimal]
     ) -> None:
-        price = touch_price(order.view.side, quote, instrument, self._rules.slippage_bps)
-        asset, needed = hold_of(order, price, instrument, self._rules)
-        free = self._store.totals().get(asset, Decimal(0)) - held.get(asset, Decimal(0))
-        if needed > free:
-            raise TradeRefused(
-                f"EOrder:Insufficient funds: {needed} {asset} needed, {free} free",
-                symbol=order.view.symbol,
-                asset=asset,
-            )
+        require_free(order, quote, instrument, self._rules, self._store.totals(), held)
 
     def _fill(
         self, order: PaperOrder, quote: Quote, instrument: Instrument, at: datetime, *, resting: bool
     ) -> PaperOrder:
-        symbol, filled = order.view.symbol, Decimal(0)
+        symbol, filled, short = order.view.symbol, Decimal(0), False
         book = self._book(symbol) if self._book is not None else None
         taken = self._taken.of(symbol, book)
         found = executions(order, quote, book, instrument, self._rules, resting=resting, taken=taken)
+        if (
+            order.view.side is Side.BUY and order.limit is None
+        ):  # a book may be dearer below the touch that was held for
+            held = self._held(leaving_out=order.view.order_id).get(instrument.quote, Decimal(0))
+            free = self._store.totals().get(instrument.quote, Decimal(0)) - held
+            wanted, found = found, affordable(found, free, instrument, self._rules)
+            short = found != wanted
         self._taken.take(symbol, book, order.view.side, found)
         for execution in found:
             order = order.after(execution, at)
             filled += execution.amount
             self._book_fill(order, execution, instrument, at)
+        order = order.canceled(at) if short else order
         self._store.put_order(order)
         if filled and order.close is not None:
             self._place_close(order, filled, instrument, at)

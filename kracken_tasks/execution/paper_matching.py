@@ -32,6 +32,7 @@ __all__ = [
     "PaperBook",
     "PaperOrder",
     "TakenLiquidity",
+    "dearest_fraction",
     "executions",
     "fee_of",
     "hold_of",
@@ -246,10 +247,11 @@ def hold_of(order: PaperOrder, price: Decimal, instrument: Instrument, rules: Fi
         return instrument.base, order.view.remaining
     with localcontext(MONEY):
         worst = order.limit or order.view.trigger_price or price
-        return instrument.quote, order.view.remaining * worst * (1 + _dearest(instrument, rules))
+        return instrument.quote, order.view.remaining * worst * (1 + dearest_fraction(instrument, rules))
 
 
-def _dearest(instrument: Instrument, rules: FillRules) -> Decimal:
+def dearest_fraction(instrument: Instrument, rules: FillRules) -> Decimal:
+    """The most of its cost that any fill may pay as a fee."""
     if rules.commission_bps is not None:
         return rules.commission_bps / 10_000
     return instrument.taker_fee if rules.fees is None else rules.fees.dearest

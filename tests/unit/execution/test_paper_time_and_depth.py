@@ -119,3 +119,21 @@ def test_a_snapshot_gives_each_level_once_however_the_orders_are_cut(amounts: li
     for price, depth in BOOK.asks:
         assert sum((fill.amount for fill in had if fill.price == price), D(0)) <= depth * share
     assert all(one.price <= two.price for one, two in pairwise(had))
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_a_market_purchase_into_a_thin_book_buys_what_the_account_can_pay_and_no_more(stop: bool) -> None:
+    market = MovingMarket()
+    thin = PaperBook(bids=BOOK.bids, asks=((D("50010"), D("0.5")), (D("90000"), D("20"))))
+    broker = account(market, [thin])
+    if stop:  # held at its trigger, filled at the market
+        broker.submit(market_order(1, "9", kind=OrderKind.STOP_LOSS, trigger_price=D("51000")))
+        market.prices[BTC] = 51000.0
+        market.pass_time(5)
+    else:
+        broker.submit(market_order(1, "9"))
+    left = broker.balances()["USD"].total
+    assert 0 <= left < 1
+    assert sum(fill.amount for fill in fills(broker)) < 9
+    (order,) = broker.closed_orders(START - timedelta(days=1))
+    assert order.remaining > 0
