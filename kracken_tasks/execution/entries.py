@@ -19,18 +19,30 @@ from kracken_tasks.domain.trading import Action, IntentKey, Purpose
 from kracken_tasks.execution.account import Account
 from kracken_tasks.execution.broker import has_conditional_close
 from kracken_tasks.execution.desk import Desk
-from kracken_tasks.execution.judging import Facts, Holding, Judged, frame_rows, proposed, sized
+from kracken_tasks.execution.judging import Facts, Holding, Judged, frame_rows, proposed, sized, sizing_of
 from kracken_tasks.execution.orders import entry_request, is_dust
 from kracken_tasks.execution.sending import Sent, commit_intent, submit_intent, withdraw_intent
 from kracken_tasks.ledger import Plan
 from kracken_tasks.risk.limits import RiskLimits
+from kracken_tasks.risk.sizing import SizingInput
 from kracken_tasks.risk.stops import StopPlan, StopRules
 from kracken_tasks.signals.lstm import ForecastValue
 from kracken_tasks.signals.panel import ask_modules
 from kracken_tasks.signals.sentiment import SentimentReading
 from kracken_tasks.strategies.proposal import Strategy
 
-__all__ = ["Candidate", "Elsewhere", "Judged", "decide", "enter", "facts_of", "frame_rows", "proposal_on", "sized_on"]
+__all__ = [
+    "Candidate",
+    "Elsewhere",
+    "Judged",
+    "decide",
+    "enter",
+    "facts_of",
+    "frame_rows",
+    "proposal_on",
+    "sized_on",
+    "sizing_on",
+]
 
 ForecastSource = Callable[[SeriesKey, pd.DataFrame, datetime], ForecastValue | None]
 
@@ -115,12 +127,22 @@ def sized_on(
     before: Judged, candidate: Candidate, others: Mapping[str, Candidate], facts: Facts, *, now: datetime
 ) -> Judged:
     """A proposed BUY with its size and every guard's answer; ``others``: candidates by symbol, whose candles holdings are held against."""
-    held = {
+    return sized(before, candidate.key, candidate.frame, _held(candidate, others, facts), facts, now=now)
+
+
+def sizing_on(before: Judged, candidate: Candidate, others: Mapping[str, Candidate], facts: Facts) -> SizingInput:
+    """What ``sized_on`` sizes by."""
+    held = _held(candidate, others, facts)
+    return sizing_of(before.proposal, candidate.key, candidate.frame, held, facts)
+
+
+def _held(candidate: Candidate, others: Mapping[str, Candidate], facts: Facts) -> dict[str, pd.DataFrame | None]:
+    """Candles of what is held beside the candidate; None where they were not read."""
+    return {
         holding.symbol: others[holding.symbol].frame if holding.symbol in others else None
         for holding in facts.holdings
         if holding.symbol != candidate.symbol
     }
-    return sized(before, candidate.key, candidate.frame, held, facts, now=now)
 
 
 def facts_of(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Decision, Opinion, SizeReceipt, TradingState
-from kracken_tasks.risk.correlation import CorrelationCut, correlation_cut
+from kracken_tasks.risk.correlation import correlation_cut
 from kracken_tasks.risk.guards import EntryContext, freshness
 from kracken_tasks.risk.kelly import KellyEstimate
 from kracken_tasks.risk.limits import RiskLimits
@@ -24,7 +24,7 @@ from kracken_tasks.risk.stops import StopPlan, StopRules, plan_stops
 from kracken_tasks.risk.volatility import atr_fraction, daily_volatility
 from kracken_tasks.strategies.proposal import Proposal, Strategy
 
-__all__ = ["Facts", "Holding", "Judged", "frame_rows", "judge", "proposed", "sized"]
+__all__ = ["Facts", "Holding", "Judged", "frame_rows", "judge", "proposed", "sized", "sizing_of"]
 
 # Rows that volatility and correlation look at (risk's own defaults), whatever the strategy needs.
 _RISK_ROWS = 200
@@ -144,12 +144,37 @@ def sized(
     """A proposed BUY with its size and every guard's answer.  ``held``: candles of ``facts.holdings``, the candidate's own left out."""
     proposal = before.proposal
     stops = _stop_plan(proposal, frame, facts)
-    alike = correlation_cut(frame, dict(held), facts.limits.correlation_threshold)
-    together = sum(holding.worth for holding in facts.holdings if holding.symbol in alike.cluster)
-    receipt = _size(proposal, key, frame, facts, stops, alike, together)
-    context = _context(proposal, key, frame, facts, receipt, alike, together, now)
+    wanted = sizing_of(proposal, key, frame, held, facts)
+    receipt = size_entry(wanted, facts.limits)
+    context = _context(proposal, key, frame, facts, receipt, wanted, now)
     decision = replace(before.decision, receipt=receipt).guarded(evaluate(ENTRY_POLICY, context))
     return Judged(decision, proposal, stops, facts)
+
+
+def sizing_of(
+    proposal: Proposal, key: SeriesKey, frame: pd.DataFrame, held: Mapping[str, pd.DataFrame | None], facts: Facts
+) -> SizingInput:
+    """What the size of a proposed entry depends on; ``held`` as in ``sized``."""
+    alike = correlation_cut(frame, dict(held), facts.limits.correlation_threshold)
+    return SizingInput(
+        instrument=facts.instrument,
+        equity=facts.equity,
+        cash=facts.cash,
+        price=facts.quote.ask,
+        stop_pct=_stop_plan(proposal, frame, facts).stop_pct,
+        confidence=proposal.confidence,
+        volatility=_volatility(proposal, key, frame),
+        exposure=facts.exposure,
+        correlation_factor=alike.factor,
+        correlation_reason=alike.reason,
+        correlations=alike.correlations,
+        cluster=alike.cluster,
+        cluster_exposure=sum(holding.worth for holding in facts.holdings if holding.symbol in alike.cluster),
+        kelly=facts.kelly,
+        fee_fraction=facts.fee_fraction,
+        first_order_cap=facts.first_order_cap,
+        first_order_reason=facts.first_order_reason,
+    )
 
 
 def judge(
@@ -183,37 +208,6 @@ def _stop_plan(proposal: Proposal, frame: pd.DataFrame, facts: Facts) -> StopPla
     )
 
 
-def _size(
-    proposal: Proposal,
-    key: SeriesKey,
-    frame: pd.DataFrame,
-    facts: Facts,
-    stops: StopPlan,
-    alike: CorrelationCut,
-    together: float,
-) -> SizeReceipt:
-    wanted = SizingInput(
-        instrument=facts.instrument,
-        equity=facts.equity,
-        cash=facts.cash,
-        price=facts.quote.ask,
-        stop_pct=stops.stop_pct,
-        confidence=proposal.confidence,
-        volatility=_volatility(proposal, key, frame),
-        exposure=facts.exposure,
-        correlation_factor=alike.factor,
-        correlation_reason=alike.reason,
-        correlations=alike.correlations,
-        cluster=alike.cluster,
-        cluster_exposure=together,
-        kelly=facts.kelly,
-        fee_fraction=facts.fee_fraction,
-        first_order_cap=facts.first_order_cap,
-        first_order_reason=facts.first_order_reason,
-    )
-    return size_entry(wanted, facts.limits)
-
-
 def _volatility(proposal: Proposal, key: SeriesKey, frame: pd.DataFrame) -> float:
     if proposal.volatility is not None:
         return proposal.volatility
@@ -226,8 +220,7 @@ def _context(
     frame: pd.DataFrame,
     facts: Facts,
     receipt: SizeReceipt,
-    alike: CorrelationCut,
-    together: float,
+    wanted: SizingInput,
     now: datetime,
 ) -> EntryContext:
     notional = float(receipt.notional)
@@ -256,8 +249,8 @@ def _context(
         equity=facts.equity,
         cash=facts.cash,
         exposure=facts.exposure,
-        cluster=alike.cluster,
-        cluster_exposure=together,
+        cluster=wanted.cluster,
+        cluster_exposure=wanted.cluster_exposure,
         drawdown=facts.drawdown,
         daily_loss=facts.daily_loss,
         losing_streak=facts.losing_streak,

@@ -165,10 +165,14 @@ class PaperAccount:
         wanted = sorted(symbols)
         return self.ground.quotes(wanted) if wanted else {}
 
+    def series(self, symbols: Iterable[str]) -> dict[str, SeriesKey]:
+        """The candles that are traded on, by symbol."""
+        width = self.settings.trading.timeframe
+        return {symbol: SeriesKey(self.settings.exchange, symbol, width) for symbol in symbols}
+
     def candles(self, symbol: str, last: int = 200) -> pd.DataFrame:
         """The newest closed candles of the traded width (``domain.market.CANDLE_COLUMNS``)."""
-        key = SeriesKey(self.settings.exchange, symbol, self.settings.trading.timeframe)
-        return self.ground.candles(key, last=last)
+        return self.ground.candles(self.series((symbol,))[symbol], last=last)
 
     def mark(self) -> UnitMark:
         """The account marked to market now.  Raises: RetryLater if a held coin has no price."""
@@ -176,14 +180,13 @@ class PaperAccount:
         found = last_mark(self.ledger, self.tools.limits)
         if found is None or report.equity is None:
             raise RetryLater(f"the account could not be marked: {dict(report.problems)}")
-        return found
+        return replace(found, equity=report.equity)  # the ledger rounds it; sizes are cut from the whole figure
 
     # -- inside --------------------------------------------------------------------------------------------------------------
 
     def _tick(self, words: Mapping[str, Spoken]) -> TickReport:
-        width, before = self.settings.trading.timeframe, self.positions()
-        keys = {symbol: SeriesKey(self.settings.exchange, symbol, width) for symbol in words}
-        report = run_tick(replace(self.tools, series=keys, strategies=dict(words)), self.slot())
+        before = self.positions()
+        report = run_tick(replace(self.tools, series=self.series(words), strategies=dict(words)), self.slot())
         if not report.done:
             _log.warning("tick %s ended as %s", report.tick_id, report.result)
         self.note_closed(before)  # by a stop, a target, a limit

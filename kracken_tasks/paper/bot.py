@@ -212,25 +212,21 @@ class KrakenPaperLiveBot:
         return told | {"market": self.market, "as_of": iso(self.account.now())}
 
     def calculate_position_size(
-        self, symbol: str, signal_confidence: float, volatility: float, correlation_adj: float = 1.0
+        self, symbol: str, signal_confidence: float, volatility: float, correlation_adj: float | None = None
     ) -> Answer:
-        """What an entry would be worth now: quantity, notional, and every cut with its reason.  Nothing is sent.
+        """What ``open_position`` would order now: quantity, notional, and every cut with its reason.  Nothing is sent.
 
-        ``correlation_adj`` in [0, 1] multiplies the size, in place of the correlation measured against holdings.
+        ``correlation_adj`` in [0, 1] multiplies the size, in place of the correlation measured against holdings (None: what is measured).
+        Guards are not asked: an entry of this size may still be refused.
         """
         problem = self._unfit(symbol, "BUY", signal_confidence, volatility, None, None)
-        if problem or not 0.0 <= correlation_adj <= 1.0:
+        if problem or not (correlation_adj is None or 0.0 <= correlation_adj <= 1.0):
             return self._answer(error=problem or f"correlation_adj {correlation_adj!r}: allowed is 0 to 1")
         mark = self.account.mark()
-        quotes = self.account.quotes({symbol, *self.account.positions()})
+        keys = self.account.series({symbol, *self.account.positions()})
+        word = Spoken(Action.BUY, float(signal_confidence), "asked for its size", volatility=volatility)
         receipt = size_of(
-            self.account.tools,
-            mark,
-            quotes,
-            symbol,
-            confidence=signal_confidence,
-            volatility=volatility,
-            correlation=correlation_adj,
+            self.account.tools, mark, self.account.quotes(keys), keys, symbol, word, correlation=correlation_adj
         )
         return self._answer(receipt=receipt) | answer_of(receipt)
 

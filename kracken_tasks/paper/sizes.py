@@ -1,47 +1,56 @@
-"""What an entry would be worth: the sizing room asked on behalf of a person.
+"""What an entry would be worth: the tick's own facts and sizing, asked on behalf of a person.
 
-In: a paper account's tools, its mark, quotes.  Out: a ``SizeReceipt``, and it as a mapping.  Never: an order, a cut of its own.
+In: a paper account's tools, its mark, quotes, a word.  Out: a ``SizeReceipt``, and it as a mapping.  Never: an order, a cut of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from kracken_tasks.domain.market import Quote
+from kracken_tasks.domain.market import Quote, SeriesKey
 from kracken_tasks.domain.trading import SizeReceipt
+from kracken_tasks.execution.account import account_facts
+from kracken_tasks.execution.desk import trading_desk
+from kracken_tasks.execution.entries import Candidate, facts_of, frame_rows, proposal_on, sizing_on
 from kracken_tasks.execution.tick_deps import TickDeps
+from kracken_tasks.ledger import Source
+from kracken_tasks.paper.spoken import Spoken
 from kracken_tasks.risk.equity import UnitMark
-from kracken_tasks.risk.kelly import recent_kelly
-from kracken_tasks.risk.sizing import SizingInput, size_entry
+from kracken_tasks.risk.sizing import size_entry
 
 __all__ = ["answer_of", "size_of"]
 
 
 def size_of(
-    tools: TickDeps, mark: UnitMark, quotes: Mapping[str, Quote], symbol: str, *,
-    confidence: float, volatility: float, correlation: float,
+    tools: TickDeps, mark: UnitMark, quotes: Mapping[str, Quote], keys: Mapping[str, SeriesKey], symbol: str, word: Spoken,
+    *, correlation: float | None,
 ) -> SizeReceipt:  # fmt: skip
-    """Size one long entry at the ask; ``correlation`` in [0, 1] as the caller says it."""
-    ledger, limits = tools.ledger, tools.limits
-    instrument = tools.broker.instruments()[symbol]
-    held = ledger.positions()
-    trips = [(trip.closed_at, float(trip.net)) for trip in ledger.round_trips()]
-    facts = SizingInput(
-        instrument=instrument,
-        equity=mark.equity,
-        cash=float(ledger.cash().get(instrument.quote, 0)),
-        price=quotes[symbol].ask,
-        stop_pct=tools.stops.stop_loss_pct,
-        confidence=confidence,
-        volatility=volatility,
-        exposure=sum(float(one.amount) * quotes[name].bid for name, one in held.items() if name in quotes),
-        correlation_factor=correlation,
-        correlation_reason=f"as said: {correlation:g}",
-        kelly=recent_kelly(trips, mark.ts, limits) if trips else None,
-        fee_fraction=tools.config.costs.fee_fraction(instrument),
-    )
-    return size_entry(facts, limits)
+    """Size the entry that ``word`` asks for, as a tick would; what is held has its candles and quotes told, too.
+
+    ``correlation`` in [0, 1] takes the place of what is measured against holdings; None: what is measured.
+    Raises: AccountInUse while another run trades the account.
+    """
+    with trading_desk(
+        tools.broker, tools.ledger, tools.wall, holder=tools.holder, tick_id="size", source=Source.PERSON, config=tools.config
+    ) as desk:  # fmt: skip
+        now, view = tools.broker.now(), tools.snapshot()
+        candidates = {
+            name: Candidate(
+                key, word, desk.instrument(name), quotes[name], view.candles(key, last=frame_rows(word)), against=(),
+                first_orders=tools.first_orders(now),
+            )
+            for name, key in keys.items() if name in quotes
+        }  # fmt: skip
+        free = {asset: float(balance.free) for asset, balance in tools.broker.balances().items()}
+        account = account_facts(desk, mark, tools.limits, free, now)
+        facts = facts_of(desk, candidates[symbol], candidates, account, tools.limits, tools.stops)
+        before = proposal_on(candidates[symbol], tools.limits, commit_seq=view.seq, now=now)
+    wanted = sizing_on(before, candidates[symbol], candidates, facts)
+    if correlation is not None:
+        wanted = replace(wanted, correlation_factor=correlation, correlation_reason=f"as said: {correlation:g}")
+    return size_entry(wanted, tools.limits)
 
 
 def answer_of(receipt: SizeReceipt) -> dict[str, Any]:

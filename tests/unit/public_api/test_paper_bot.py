@@ -134,6 +134,25 @@ def test_less_confidence_more_volatility_and_more_likeness_make_a_position_small
     assert bot.calculate_position_size("BTC/USD", 0.9, 0.03, correlation_adj=0.5)["notional"] < plain
 
 
+@pytest.mark.parametrize("held", [(), ("BTC/USD",), ("BTC/USD", "ADA/USD")])
+@pytest.mark.parametrize("stop_kind", ["fixed", "volatility"])
+def test_the_size_that_is_told_is_the_size_that_is_ordered(held: tuple[str, ...], stop_kind: str) -> None:
+    bot = create_kraken_paper_bot(
+        config_dict={"risk_management": {"correlation_threshold": 0.3, "stop_kind": stop_kind}}
+    )
+    for symbol in held:
+        assert opened(bot, symbol)["success"]
+        bot.advance(minutes=1)
+    told = bot.calculate_position_size("ETH/USD", 0.75, 0.04)
+    ordered = bot.open_position("ETH/USD", "BUY", signal_confidence=0.75, volatility=0.04)
+    assert ordered["success"], ordered
+    assert told["cuts"] == ordered["cuts"]
+    receipt = bot.account.ledger.decisions()[-1].decision.receipt
+    assert receipt is not None
+    assert (told["quantity"], told["notional"]) == (float(receipt.amount), float(receipt.notional))
+    asyncio.run(bot.close())
+
+
 def test_ether_beside_bitcoin_is_bought_smaller_than_alone() -> None:
     config = {"risk_management": {"correlation_threshold": 0.3}}
     alone = create_kraken_paper_bot(config_dict=config).open_position("ETH/USD", "BUY")
