@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 from rich.panel import Panel
 
-from kracken_tasks import wiring
 from kracken_tasks.cli.values import console, moment, say
 from kracken_tasks.settings import load_settings
 
@@ -102,8 +101,8 @@ def sandbox(
 
 
 def status() -> None:
-    """The account at a glance: equity, positions, trades, what was blocked and why."""
-    from kracken_tasks.local_stack.overview import overview_of, panel_of
+    """The account at a glance: state, arming of real money, equity, positions, trades, what was blocked and why."""
+    from kracken_tasks.local_stack.overview import account_of, panel_of
 
     settings = load_settings()
-    console.print(panel_of(overview_of(wiring.ledger(settings)), f"Account {settings.trading.account}"))
+    console.print(panel_of(account_of(settings), f"Account {settings.trading.account}"))

@@ -1,12 +1,14 @@
 """The chain of an id as a tree: position, tick, decision, intent, orders, fills, cash, tax lots.
 
-In: a ledger, an id it knows.  Out: a ``Branch``.  Never: a write; lots matched otherwise than the export does.
+In: a ledger, an id it knows.  Out: a ``Branch``, each entry with what wrote it.  Never: a write; lots matched otherwise than the
+export does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Protocol
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.money import plain
@@ -20,6 +22,7 @@ from kracken_tasks.ledger.entries import (
     IntentEntry,
     OrderEntry,
     Plan,
+    Source,
 )
 from kracken_tasks.ledger.ledger import Ledger
 from kracken_tasks.ledger.reading import Chain
@@ -93,7 +96,9 @@ class _Story:
         found = []
         for name in names:
             end = ends.get(name)
-            facts = {"result": "not finished"} if end is None else {"result": end.result, "ended": iso(end.ts)}
+            facts = {"result": "not finished"}
+            if end is not None:
+                facts = {"result": end.result, "ended": iso(end.ts)} | _written(end)
             decided = [self._decision(entry) for entry in chain.decisions if entry.tick_id == name]
             sent = [self._intent(intent) for intent in chain.intents if intent.tick_id == name]
             found.append(Branch("tick", name, facts, (*decided, *sent)))
@@ -103,7 +108,7 @@ class _Story:
         decision = entry.decision
         facts = {
             "action": decision.action.value, "strategy": entry.strategy, "confidence": f"{decision.confidence:.4f}",
-            "reason": decision.reason, "decided": iso(entry.ts),
+            "reason": decision.reason, "decided": iso(entry.ts), **_written(entry),
         }  # fmt: skip
         behind = (*_guards(decision), *_size(decision), *_signals(decision), *self.sources.behind(decision))
         return Branch("decision", entry.symbol, facts, behind)
@@ -116,10 +121,13 @@ class _Story:
             "purpose": intent.purpose.value, "order": f"{request.side.value} {plain(request.amount)} {intent.symbol}",
             "kind": request.kind.value, "limit": _amount(request.limit_price), "trigger": _amount(request.trigger_price),
             "reason": intent.reason, "committed": iso(intent.ts), "fencing token": str(intent.lease_token or ""),
+            **_written(intent),
         }  # fmt: skip
         outcomes = [
             Branch(
-                "outcome", item.result.value, {"order": item.order_id or "", "reason": item.reason, "at": iso(item.ts)}
+                "outcome",
+                item.result.value,
+                {"order": item.order_id or "", "reason": item.reason, "at": iso(item.ts)} | _written(item),
             )
             for item in self.chain.outcomes
             if item.client_order_id == intent.client_order_id
@@ -134,7 +142,8 @@ class _Story:
         states = [entry for entry in self.chain.orders if entry.order_id == order_id]
         facts = _order_facts(states[-1]) if states else {"seen": "only by its fills"}
         seen = [
-            Branch("seen", entry.status.value, {"filled": plain(entry.filled), "at": iso(entry.ts)}) for entry in states
+            Branch("seen", entry.status.value, {"filled": plain(entry.filled), "at": iso(entry.ts)} | _written(entry))
+            for entry in states
         ]
         fills = [self._fill(fill) for fill in self.chain.fills if fill.order_id == order_id]
         return Branch("order", order_id, facts, (*seen, *fills))
@@ -150,10 +159,14 @@ class _Story:
         facts = {
             "trade": f"{fill.side.value} {plain(fill.amount)} {fill.symbol}", "price": plain(fill.price), "cost": plain(fill.cost),
             "fee": f"{plain(fill.fee)} {fill.fee_currency}", "purpose": fill.purpose.value, "position": fill.position_id or "none",
-            "at": iso(fill.ts),
+            "at": iso(fill.ts), **_written(fill),
         }  # fmt: skip
         cash = [
-            Branch("cash", line.movement_id, {"amount": f"{plain(line.amount)} {line.asset}", "fee": plain(line.fee)})
+            Branch(
+                "cash",
+                line.movement_id,
+                {"amount": f"{plain(line.amount)} {line.asset}", "fee": plain(line.fee)} | _written(line),
+            )
             for line in self.chain.cash
             if line.reference_id == fill.trade_id
         ]
@@ -211,7 +224,10 @@ class _Story:
 
     def _plans(self, position_id: str) -> tuple[Branch, ...]:
         plans = [entry for entry in self.chain.plans if entry.position_id == position_id]
-        return tuple(Branch("plan", entry.symbol, {"from": iso(entry.ts)} | _plan_facts(entry.plan)) for entry in plans)
+        return tuple(
+            Branch("plan", entry.symbol, {"from": iso(entry.ts)} | _plan_facts(entry.plan) | _written(entry))
+            for entry in plans
+        )
 
 
 def _lots(ledger: Ledger, choices: TaxChoices, values: ValueLookup) -> tuple[LotsResult | None, str]:
@@ -273,6 +289,21 @@ def _plan_facts(plan: Plan) -> dict[str, str]:
         "trailing": _amount(plan.trail_fraction),
         "strategy": plan.strategy,
     }
+
+
+class _Written(Protocol):
+    """Every kind of entry."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def cause(self) -> str: ...
+
+
+def _written(entry: _Written) -> dict[str, str]:
+    """What kind of work wrote an entry, and which one; empty for entries of a release that did not say."""
+    return {"written by": "" if entry.source is Source.UNTOLD else f"{entry.source.value} {entry.cause}".strip()}
 
 
 def _amount(value: Decimal | None) -> str:

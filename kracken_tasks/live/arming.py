@@ -23,6 +23,7 @@ __all__ = [
     "FirstOrders",
     "arm",
     "arming_of",
+    "arming_told",
     "disarm",
     "passed_recently",
     "remember",
@@ -116,6 +117,17 @@ def why_not_armed(ledger: Ledger, now: datetime) -> str:
     if now >= newest.until:
         return f"armed by {newest.by} until {iso(newest.until)}, which is over"
     return ""
+
+
+def arming_told(ledger: Ledger, first: FirstOrders, now: datetime) -> tuple[str, ...]:
+    """How things stand with real money at ``now``, in sentences: armed by whom until when or why not, and the cap on first entries."""
+    why_not, cap = why_not_armed(ledger, now), first.cap(ledger, now)
+    newest = arming_of(ledger)
+    if why_not or newest is None:
+        told = f"not armed: {why_not}"
+    else:
+        told = f"account {newest.account} armed by {newest.by} until {iso(newest.until)}: {newest.reason}"
+    return (told,) if cap is None else (told, cap[1])
 
 
 def remember(ledger: Ledger, *, rules: str, now: datetime) -> None:

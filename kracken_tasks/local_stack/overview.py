@@ -14,19 +14,24 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
-from kracken_tasks.domain.clock import iso
+from kracken_tasks import wiring
+from kracken_tasks.domain.clock import WallClock, iso
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import Action, Position, Purpose, TradingState
 from kracken_tasks.ledger import Ledger, RoundTrip
+from kracken_tasks.live import arming_told
+from kracken_tasks.settings import Profile, Settings
+from kracken_tasks.wiring.live import first_orders
 
-__all__ = ["Overview", "overview_of", "panel_of"]
+__all__ = ["Overview", "account_of", "overview_of", "panel_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """An account at a glance.  Money in quote currency; ``blocked`` counts would-be entries by the guard that stopped them.
 
-    ``stale``: what the newest tick did not look at, its candles being too old, and why.
+    ``stale``: what the newest tick did not look at, its candles being too old, and why.  ``real_money``: whether it is armed and how
+    much a first entry may be worth, in sentences; empty where no real money is traded.
     """
 
     ticks: int
@@ -43,6 +48,7 @@ class Overview:
     equity: Decimal | None
     drawdown: Decimal
     currency: str
+    real_money: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> int:
@@ -53,7 +59,7 @@ class Overview:
         return sum((trip.net for trip in self.trips), Decimal(0))
 
 
-def overview_of(ledger: Ledger) -> Overview:
+def overview_of(ledger: Ledger, real_money: tuple[str, ...] = ()) -> Overview:
     """Read the account's story so far."""
     decisions, ticks = ledger.decisions(), ledger.ticks()
     newest = [entry.decision for entry in decisions if ticks and entry.tick_id == ticks[-1].tick_id]
@@ -79,13 +85,24 @@ def overview_of(ledger: Ledger) -> Overview:
         equity=None if mark is None else mark.equity,
         drawdown=Decimal(0) if mark is None else mark.drawdown,
         currency="USD" if mark is None else mark.currency,
+        real_money=real_money,
     )
+
+
+def account_of(settings: Settings) -> Overview:
+    """The overview of the account that these settings name; no venue is asked, so the arming is held against this machine's clock."""
+    ledger = wiring.ledger(settings)
+    if settings.profile is not Profile.LIVE:
+        return overview_of(ledger)
+    return overview_of(ledger, arming_told(ledger, first_orders(settings), WallClock().now()))
 
 
 def panel_of(view: Overview, title: str = "Account") -> RenderableType:
     """The overview as a panel, with open positions and the newest closed trades under it."""
     table = Table.grid(padding=(0, 2))
     table.add_row("state", f"{view.state.value} {view.state_reason}".strip())
+    for line in view.real_money:
+        table.add_row("real money" if line == view.real_money[0] else "", line)
     if view.equity is not None:
         table.add_row("equity", f"{plain(view.equity, 2)} {view.currency}, drawdown {plain(view.drawdown * 100, 2)} %")
     table.add_row("ticks", f"{view.ticks}" + (f", the last at {iso(view.last_tick)}" if view.last_tick else ""))

@@ -27,7 +27,7 @@ from kracken_tasks.errors import KrackenError, RetryLater
 from kracken_tasks.local_stack import processes
 from kracken_tasks.local_stack.control import SandboxControl
 from kracken_tasks.local_stack.logs import logging_to
-from kracken_tasks.local_stack.overview import Overview, overview_of, panel_of
+from kracken_tasks.local_stack.overview import Overview, account_of, panel_of
 from kracken_tasks.local_stack.processes import Child
 from kracken_tasks.local_stack.screen import Screen, Step
 from kracken_tasks.local_stack.signals import Stopped, told_to_stop
@@ -254,7 +254,7 @@ def _watch(stack: Stack, plan: UpPlan, screen: Screen, stopping: threading.Event
                 raise RetryLater(f"{child.name} ended by itself; last lines of {child.log}:\n{child.log_tail()}")
         mark = ledger.last_equity()
         if view is None or mark != seen:  # every tick writes a mark; between ticks there is nothing new to tell
-            view, seen = overview_of(ledger), mark
+            view, seen = account_of(settings), mark
             panel = panel_of(view, f"Account {settings.trading.account}")
             screen.show(Group(panel, _where_to_look(settings, running=True)))
         if plan.until_fill and view.fills:
@@ -267,7 +267,7 @@ def _story(settings: Settings) -> list[RenderableType]:
     """What happened, where there is a ledger to tell it."""
     if not _has_ledger(settings):
         return []
-    return [panel_of(overview_of(wiring.ledger(settings)), f"Account {settings.trading.account}")]
+    return [panel_of(account_of(settings), f"Account {settings.trading.account}")]
 
 
 def _has_ledger(settings: Settings) -> bool:

@@ -47,6 +47,7 @@ def test_the_way_to_real_money_and_back(kracken: Kracken, live: RunningSandbox) 
     assert kracken("backtest").code == 0
     waiting = kracken("preflight")
     assert waiting.code == 1
+    assert "real money not armed: account main was never armed" in kracken("status").words
     assert "never" in waiting.words  # armed: a narrow table puts the word into the next line
     assert DEMO_SECRET not in waiting.out
     armed = kracken(*ARM)
@@ -54,7 +55,12 @@ def test_the_way_to_real_money_and_back(kracken: Kracken, live: RunningSandbox) 
     assert "account main may trade real money until" in armed.out
     assert kracken("preflight").code == 0
     assert kracken("tick", "--key", "first").code == 0
+    shown = kracken("status").words
+    assert "real money account main armed by Ada until" in shown
+    assert "before its first entry: at most 50.00 an order, and so for 7 days after it" in shown
+    assert "state normal" in shown
     assert "is disarmed" in kracken("disarm", "--by", "Ada", "--reason", "enough").out
+    assert "real money not armed: disarmed by Ada at" in kracken("status").words
     again = kracken("tick", "--key", "second")
     assert again.code == 2
     assert "disarmed by Ada" in again.sentence

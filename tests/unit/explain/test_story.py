@@ -131,3 +131,20 @@ def test_explaining_writes_nothing(bench: Bench) -> None:
     before = bench.ledger.dump()
     told(bench, bought(bench).trade_id)
     assert bench.ledger.dump() == before
+
+
+def test_every_entry_says_what_wrote_it_the_tick_that_sold_or_the_look_that_booked(bench: Bench) -> None:
+    story = told(bench, bought(bench).trade_id)
+    assert one(story, "decision").facts["written by"] == f"tick {TICK}"
+    assert one(story, "intent").facts["written by"] == f"tick {TICK}"
+    entries = {entry.trade_id: entry for entry in bench.ledger.fills()}
+    entered = list(story.walk())[1:]  # the first is what was asked for
+    for branch in entered:
+        if branch.kind == "fill":
+            entry = entries[branch.name]
+            assert branch.facts["written by"] == f"{entry.source.value} {entry.cause}"
+    kinds_of_entries = {"tick", "decision", "intent", "outcome", "seen", "fill", "plan"}
+    unsigned = [
+        branch.kind for branch in entered if branch.kind in kinds_of_entries and not branch.facts.get("written by")
+    ]
+    assert unsigned == ["plan"]  # the intent's own, told under it

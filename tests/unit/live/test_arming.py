@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.ledger import Ledger, Source
-from kracken_tasks.live import arm, arming_of, disarm, passed_recently, remember, why_not_armed
+from kracken_tasks.live import (
+    FirstOrders,
+    arm,
+    arming_of,
+    arming_told,
+    disarm,
+    passed_recently,
+    remember,
+    why_not_armed,
+)
 from tests.support.ledger import sqlite_url
 
 NOW = utc(2024, 3, 1, 12)
@@ -145,3 +154,16 @@ def test_it_is_armed_exactly_while_the_last_word_armed_it(
         last = max((at for _, at, _ in words), default=0)
         moment = max(asked, last)
         assert (why_not_armed(ledger, NOW + moment * minute) == "") == (moment < until)
+
+
+def test_how_it_stands_with_real_money_is_told_with_name_end_and_cap(ledger: Ledger) -> None:
+    first = FirstOrders(25.0, 3)
+    assert arming_told(ledger, first, NOW) == (
+        "not armed: account main was never armed (kracken arm)",
+        "before its first entry: at most 25.00 an order, and so for 3 days after it",
+    )
+    armed(ledger, timedelta(hours=8))
+    assert arming_told(ledger, first, NOW)[0] == "account main armed by ada until 2024-03-01T20:00:00Z: go"
+    assert arming_told(ledger, first, NOW + timedelta(hours=8))[0] == (
+        "not armed: armed by ada until 2024-03-01T20:00:00Z, which is over"
+    )
