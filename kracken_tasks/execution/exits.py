@@ -110,6 +110,9 @@ def _sell(
     except (RetryLater, StateUnknown) as failure:
         desk.unknown[position.symbol] = f"the stop could not be canceled: {failure}"
         return withdraw_intent(desk, key, request, f"the stop could not be canceled: {failure}")
+    doubt = desk.unknown.get(position.symbol)
+    if doubt:  # the stop has sold some of it, and nobody has told what: the rest of this sale would be coins of the account's owner
+        return withdraw_intent(desk, key, request, f"what the stop has sold is not booked yet: {doubt}")
     held = desk.ledger.positions().get(position.symbol)
     if held is None or held.amount != position.amount:
         left = "nothing" if held is None else f"{held.amount}"

@@ -162,7 +162,7 @@ def doubt_ends(desk: Desk, symbols: Container[str], now: datetime) -> datetime |
     """When time alone will have ended what is in doubt about these symbols; None if nothing is, or only the venue can end it.
 
     Time: market time.  Intents without a final outcome end with their deadline, the clock skew and the listing lag; a stop that came with
-    an entry is listed within the lag after its fill.
+    an entry is listed within the lag after its fill; fills that the venue owes are asked for again after as long.
     """
     ends = [
         desk.in_doubt_until(intent.request.deadline, intent.ts)
@@ -175,6 +175,7 @@ def doubt_ends(desk: Desk, symbols: Container[str], now: datetime) -> datetime |
         for entry in desk.ledger.fills(now - lag)
         if entry.symbol in symbols and entry.purpose is Purpose.ENTRY
     ]
+    ends += [now + lag for symbol in desk.owed if symbol in symbols]
     return max((moment for moment in ends if moment >= now), default=None)
 
 

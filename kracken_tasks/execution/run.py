@@ -37,6 +37,7 @@ __all__ = ["Run"]
 
 _AGAIN_AFTER_SECONDS = (1.0, 3.0)
 _CLOCK_STEP_SECONDS = 1.0  # venues tell whole seconds
+_PATIENCE = (1.0, 2.0, 4.0, 8.0)  # listing lags; Kraken's fills are told within a minute, settled or not
 
 
 class Run:
@@ -186,17 +187,23 @@ class Run:
         return look
 
     def _outlast_doubt(self) -> None:
-        """Wait until a doubt that leaves a position naked is over, look and protect: the next slot may be an hour away."""
-        naked = {item.symbol for item in self._found.protections if not item.protected}
-        until = doubt_ends(self.desk, naked, self.deps.broker.now())
-        if until is None:
-            return
-        self.desk.wait((until - self.deps.broker.now()).total_seconds() + _CLOCK_STEP_SECONDS)
-        if self.deps.broker.now() <= until:
-            return  # market time stands still or is slow: the next tick will know
-        for symbol in naked:
-            self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
-        self._protect(self._look_again())
+        """Wait until a doubt that leaves a position naked is over, look and protect: the next slot may be an hour away.
+
+        For how long the venue owes a fill nobody knows: then it is looked again and again, for as long as that ordinarily takes.
+        """
+        for patience in _PATIENCE:
+            naked = {item.symbol for item in self._found.protections if not item.protected}
+            until = doubt_ends(self.desk, naked, self.deps.broker.now())
+            if until is None:
+                return
+            self.desk.wait((until - self.deps.broker.now()).total_seconds() * patience + _CLOCK_STEP_SECONDS)
+            if self.deps.broker.now() <= until:
+                return  # market time stands still or is slow: the next tick will know
+            for symbol in naked:
+                self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
+            self._protect(self._look_again())
+            if not naked & self.desk.owed:
+                return
 
     @contextmanager
     def _guarding(self, symbol: str) -> Iterator[None]:

@@ -292,7 +292,7 @@ def sell_part(
     request = sell_request(key, instrument, quote, amount=amount, now=now, rules=desk.config.send)
     if not commit_intent(desk, key, request, ts=now, position_id=position.position_id, reason=reason):
         return None
-    problem = _freed(desk, look, replace(position, amount=position.amount - request.amount))
+    problem = _freed(desk, look, replace(position, amount=position.amount - request.amount)) or desk.unknown.get(symbol)
     held = desk.ledger.positions().get(symbol)
     if problem or held is None or held.amount != position.amount:
         return withdraw_intent(desk, key, request, problem or "the stop filled first")

@@ -181,6 +181,10 @@ def _placed(
     request = resting_request(form, key, instrument, amount=amount, now=now, rules=desk.config.send)
     commit_intent(desk, key, request, ts=now, position_id=position.position_id, reason=form.kind.value)
     actions = _freed(desk, key, request, stops)
+    doubt = desk.unknown.get(position.symbol)
+    if doubt:  # filled, and not told yet how much
+        withdraw_intent(desk, key, request, f"what rested before it has filled first: {doubt}")
+        return (*actions, f"nothing placed: {doubt}")
     held = desk.ledger.positions().get(position.symbol)
     if held is None or held.amount != position.amount:
         withdraw_intent(desk, key, request, "what rested before it has filled first")

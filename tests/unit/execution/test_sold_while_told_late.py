@@ -1,0 +1,138 @@
+"""A stop that sells while it is being canceled, at a venue that tells its fills late: nothing is sold twice, nothing lies bare for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from kracken_tasks.domain.trading import Action, Side
+from kracken_tasks.execution.paper_matching import PaperBook
+from kracken_tasks.execution.report import TickReport
+from kracken_tasks.ledger import IntentResult
+from tests.support.advanced import AdvancedBench
+from tests.support.bench import Bench
+from tests.support.lying_venue import LyingVenue
+from tests.support.market_data import BTC
+from tests.unit.execution.test_several_agents import Table
+
+D = Decimal
+LATE = timedelta(seconds=20)
+
+
+def with_a_dip_before_it(bench: Bench) -> Callable[..., Any]:
+    """The price falls through the stop and recovers just before the first cancel arrives."""
+    before: list[float] = []
+
+    def cancel(honest: Any, order_id: str) -> None:
+        if not before:
+            before.append(bench.market.prices[BTC])
+            bench.market.prices[BTC] *= 0.9
+            bench.venue.inner.open_orders()
+            bench.market.prices[BTC] = before[0]
+        honest(order_id)
+
+    return cancel
+
+
+def told_on_time(bench: Bench) -> None:
+    """The venue has caught up, and a tick has looked."""
+    bench.venue.fill_lag = timedelta(0)
+    bench.tick()
+
+
+def test_what_the_stop_had_sold_was_sold_again_out_of_the_coins_of_the_accounts_owner(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.venue.inner.deposit("BTC", D(1))
+    bench.tick()
+    bench.tick({BTC: Action.BUY})
+    bench.venue.fill_lag = LATE
+    report = bench.tick({BTC: Action.SELL}, broker=LyingVenue(bench.venue, cancel=with_a_dip_before_it(bench)))
+    ((sent,),) = [left.sent for left in report.exits]
+    assert sent.result is IntentResult.WITHDRAWN
+    assert "not booked yet" in sent.reason
+    told_on_time(bench)
+    assert bench.ledger.positions() == {}
+    assert bench.venue.inner.balances()["BTC"].total == 1
+    bench.require_books_agree()
+    bench.ledger.close()
+
+
+def half_sold_by_its_stop(bench: Bench, *, pause: Callable[[float], None]) -> TickReport:
+    """A tick that sells, while the stop sells half of the position in a thin book before it can be canceled."""
+    half = bench.ledger.positions()[BTC].amount / 2
+    bench.venue.fill_lag = LATE
+    bench.venue.books[BTC] = PaperBook(bids=((D("48000"), half),), asks=())
+    told_late = LyingVenue(bench.venue, cancel=with_a_dip_before_it(bench))
+    return bench.tick({BTC: Action.SELL}, broker=told_late, pause=pause)
+
+
+def test_the_half_that_the_stop_left_lay_bare_until_the_next_tick(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    report = half_sold_by_its_stop(bench, pause=bench.pass_time)
+    assert report.unprotected == ()
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_venue_that_never_tells_a_fill_holds_no_tick_up_for_ever(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        bench.pass_time(seconds)
+        bench.venue.fill_lag += timedelta(seconds=seconds)
+
+    report = half_sold_by_its_stop(bench, pause=pause)
+    assert [item.symbol for item in report.unprotected] == [BTC]
+    assert 60 < sum(waited) < 120
+    told_on_time(bench)
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_an_agents_part_is_not_sold_on_top_of_what_the_stop_has_just_sold(tmp_path: Path) -> None:
+    table = Table(tmp_path, {"ada": 0.5, "bob": 0.5}, symbols=(BTC,))
+    table.venue.inner.deposit("BTC", D(1))
+    table.tick()
+    buy, sell = Action.BUY, Action.SELL
+    table.go({"ada": {BTC: buy}, "bob": {BTC: buy}})
+    held = table.ledger.positions()[BTC].amount
+    table.venue.fill_lag = LATE
+
+    def sells_a_little_first(honest: Any, order_id: str, **changes: Any) -> None:
+        price = table.market.prices[BTC]
+        table.venue.books[BTC] = PaperBook(bids=((D("48000"), held / 4),), asks=())
+        table.market.prices[BTC] *= 0.9
+        table.venue.inner.open_orders()
+        table.market.prices[BTC] = price
+        honest(order_id, **changes)
+
+    report = table.go({"ada": {BTC: sell}}, broker=LyingVenue(table.venue, amend=sells_a_little_first))
+    assert [sent.result for sent in report.sent] == [IntentResult.WITHDRAWN]
+    del table.venue.books[BTC]
+    table.venue.fill_lag = timedelta(0)
+    table.tick()
+    assert table.venue.inner.balances()["BTC"].total == table.ledger.positions()[BTC].amount + 1
+    table.require_books_agree()
+
+
+def test_a_stop_of_another_kind_is_not_placed_over_coins_that_the_old_one_has_sold(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path)
+    bench.venue.inner.deposit("BTC", D(1))
+    bench.tick()
+    bench.bought("0.1")
+    bench.venue.fill_lag = LATE
+    told_late = LyingVenue(bench.venue, cancel=with_a_dip_before_it(bench))
+    exits = bench.opened(broker=told_late).stop_limit(BTC, 48_500, 48_400)
+    assert "not listed yet" in exits.problem
+    assert [order for order in bench.venue.inner.open_orders() if order.side is Side.SELL] == []
+    told_on_time(bench)
+    assert bench.venue.inner.balances()["BTC"].total == 1
+    bench.require_books_agree()
+    bench.ledger.close()
