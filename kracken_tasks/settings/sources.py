@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -280,10 +280,16 @@ def problem_sentence(problem: ErrorDetails, origins: Mapping[tuple[str, ...], st
 def _range(where: tuple[str, ...]) -> str:
     """The bounds of a number, both of them, wherever a message names at most the one that was broken."""
     field = (_group_fields(where[:-1]) or {}).get(where[-1]) if where else None
-    bounds = {
-        name: getattr(item, name) for item in getattr(field, "metadata", ()) for name in _BOUNDS if hasattr(item, name)
-    }
+    bounds = {name: getattr(item, name) for item in _metadata(field) for name in _BOUNDS if hasattr(item, name)}
     return "; allowed: " + " and ".join(f"{_BOUNDS[name]} {bound}" for name, bound in bounds.items()) if bounds else ""
+
+
+def _metadata(field: Any) -> Iterator[Any]:
+    """Everything stated about a value, also where null stands beside a kind that has bounds of its own."""
+    yield from getattr(field, "metadata", ())
+    for kind in get_args(getattr(field, "annotation", None)):
+        for told in getattr(kind, "__metadata__", ()):
+            yield from getattr(told, "metadata", (told,))
 
 
 _BOUNDS: Final = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,14 @@ from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings.fields import Fraction, Group, Zone
 
 __all__ = ["AgentStops", "RiskSettings", "TradingSettings"]
+
+
+# Stops of the account and of one agent have the same kinds and bounds.
+StopKind = Literal["fixed", "volatility"]
+StopDistance = Annotated[float, Field(ge=0.001, le=0.5)]
+TargetDistance = Annotated[float, Field(ge=0.001, le=10)]
+AtrMultiple = Annotated[float, Field(ge=0.1, le=20)]
+HoldingHours = Annotated[float, Field(gt=0, le=87_600)]
 
 
 class TradingSettings(Group):
@@ -76,14 +84,14 @@ class TradingSettings(Group):
 class AgentStops(Group):
     """The stops of one agent; a key that is left out is `risk_management`'s."""
 
-    stop_kind: Literal["fixed", "volatility"] | None = Field(None, description="See risk_management.stop_kind.")
-    stop_loss_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.stop_loss_pct.")
-    take_profit_pct: float | None = Field(None, ge=0.001, le=10, description="See risk_management.take_profit_pct.")
-    atr_multiple: float | None = Field(None, ge=0.1, le=20, description="See risk_management.atr_multiple.")
-    min_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.min_stop_pct.")
-    max_stop_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.max_stop_pct.")
-    trailing_pct: float | None = Field(None, ge=0.001, le=0.5, description="See risk_management.trailing_pct.")
-    max_holding_hours: float | None = Field(None, gt=0, le=87_600, description="See risk_management.max_holding_hours.")
+    stop_kind: StopKind | None = Field(None, description="See risk_management.stop_kind.")
+    stop_loss_pct: StopDistance | None = Field(None, description="See risk_management.stop_loss_pct.")
+    take_profit_pct: TargetDistance | None = Field(None, description="See risk_management.take_profit_pct.")
+    atr_multiple: AtrMultiple | None = Field(None, description="See risk_management.atr_multiple.")
+    min_stop_pct: StopDistance | None = Field(None, description="See risk_management.min_stop_pct.")
+    max_stop_pct: StopDistance | None = Field(None, description="See risk_management.max_stop_pct.")
+    trailing_pct: StopDistance | None = Field(None, description="See risk_management.trailing_pct.")
+    max_holding_hours: HoldingHours | None = Field(None, description="See risk_management.max_holding_hours.")
 
 
 class RiskSettings(Group):
@@ -104,30 +112,22 @@ class RiskSettings(Group):
     )
     daily_loss_limit: float = Field(0.05, ge=0.001, le=0.5, description="Loss of the day at which entries stop.")
     max_consecutive_losses: int = Field(5, ge=1, le=50, description="Losing trades in a row at which entries stop.")
-    stop_kind: Literal["fixed", "volatility"] = Field(
+    stop_kind: StopKind = Field(
         "fixed", description="Stop at a fixed distance, or at a multiple of the average true range."
     )
-    stop_loss_pct: float = Field(
-        0.03, ge=0.001, le=0.5, description="Distance of a fixed stop below the entry, as a fraction."
+    stop_loss_pct: StopDistance = Field(0.03, description="Distance of a fixed stop below the entry, as a fraction.")
+    take_profit_pct: TargetDistance = Field(
+        0.06, description="Distance of the target above the entry; a volatility stop keeps its ratio."
     )
-    take_profit_pct: float = Field(
-        0.06, ge=0.001, le=10, description="Distance of the target above the entry; a volatility stop keeps its ratio."
-    )
-    atr_multiple: float = Field(3.0, ge=0.1, le=20, description="Average true ranges to a volatility stop.")
-    min_stop_pct: float = Field(
-        0.005, ge=0.001, le=0.5, description="A volatility stop is never nearer, as a fraction."
-    )
-    max_stop_pct: float = Field(
-        0.15, ge=0.001, le=0.5, description="A volatility stop is never farther, as a fraction."
-    )
-    trailing_pct: float | None = Field(
+    atr_multiple: AtrMultiple = Field(3.0, description="Average true ranges to a volatility stop.")
+    min_stop_pct: StopDistance = Field(0.005, description="A volatility stop is never nearer, as a fraction.")
+    max_stop_pct: StopDistance = Field(0.15, description="A volatility stop is never farther, as a fraction.")
+    trailing_pct: StopDistance | None = Field(
         None,
-        ge=0.001,
-        le=0.5,
         description="The stop follows the best bid at this distance (in a backtest the best close); null: it stays.",
     )
-    max_holding_hours: float | None = Field(
-        None, gt=0, le=87_600, description="A position older than this is closed; null: no limit."
+    max_holding_hours: HoldingHours | None = Field(
+        None, description="A position older than this is closed; null: no limit."
     )
     reference_volatility: float = Field(
         0.03, ge=0.001, le=1, description="Daily volatility up to which a position is not made smaller."

@@ -97,6 +97,16 @@ def test_an_agent_s_stops_that_cannot_be_are_refused_at_the_door(
         load_settings(tmp_path, env={}, overrides={"agents": [{"name": "main", "stops": stops}]})
 
 
+@pytest.mark.parametrize("key", ["stop_loss_pct", "trailing_pct"])
+def test_a_stop_out_of_bounds_is_told_both_bounds_in_the_account_and_in_an_agent(tmp_path: Path, key: str) -> None:
+    for overrides in (
+        {"risk_management": {key: 0.9}},
+        {"agents": [{"name": "main", "stops": {key: 0.9}}]},
+    ):
+        with pytest.raises(Misconfigured, match=rf"{key}: .*; allowed: at least 0.001 and at most 0.5"):
+            load_settings(tmp_path, env={}, overrides=overrides)
+
+
 def test_a_nearest_stop_beyond_the_farthest_is_refused_at_the_door(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"min_stop_pct 0.2 is above max_stop_pct 0.15"):
         load_settings(tmp_path, env={}, overrides={"risk_management": {"min_stop_pct": 0.2}})
