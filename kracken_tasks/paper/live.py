@@ -28,14 +28,11 @@ async def run_embedded(account: PaperAccount, minutes: float, signals: Any) -> i
     """Go through ``minutes`` of market time, looking every minute; signals are asked when a candle of their width has closed."""
     if minutes <= 0:
         raise Misconfigured(f"duration_minutes = {minutes!r}: allowed is above 0", key="duration_minutes")
-    width = account.settings.trading.timeframe
-    looked, seen = 0, width.floor(account.now())
+    looked, bars = 0, _Bars(account, signals)
     for _ in range(int(minutes)):
         account.advance(timedelta(minutes=1))
         looked += 1
-        if signals is not None and width.floor(account.now()) > seen:
-            seen = width.floor(account.now())
-            await signals.process_trading_signals(list(account.symbols))
+        await bars.ask_signals()
         await pause(0)  # others on this loop have their turn
     return looked
 
@@ -64,22 +61,35 @@ async def run_streaming(account: PaperAccount, minutes: float | None, streams: A
             await own.close()
 
 
+class _Bars:
+    """Asks the signals once for every candle of their width that closes from now on; one that fails is not asked about again."""
+
+    def __init__(self, account: PaperAccount, signals: Any) -> None:
+        self._account, self._signals = account, signals
+        self._width = account.settings.trading.timeframe
+        self._seen = self._width.floor(account.now())
+
+    async def ask_signals(self) -> None:
+        running = self._width.floor(self._account.now())
+        if self._signals is None or running <= self._seen:
+            return
+        self._seen = running
+        await self._signals.process_trading_signals(list(self._account.symbols))
+
+
 async def _listen(stand: VenueStand, tickers: AsyncIterator[Any]) -> None:
     async for ticker in tickers:
         stand.hear(ticker)
 
 
 async def _look_until(account: PaperAccount, minutes: float | None, signals: Any, every: float) -> int:
-    width = account.settings.trading.timeframe
     end = None if minutes is None else monotonic_seconds() + 60.0 * minutes
-    looked, seen = 0, width.floor(account.now())
+    looked, bars = 0, _Bars(account, signals)
     while True:
         try:
             account.look()
             looked += 1
-            if signals is not None and width.floor(account.now()) > seen:
-                seen = width.floor(account.now())
-                await signals.process_trading_signals(list(account.symbols))
+            await bars.ask_signals()
         except RetryLater as later:  # the venue does not answer now; nothing was sent
             _log.warning("not looked: %s", later)
         left = every if end is None else min(every, end - monotonic_seconds())
