@@ -63,10 +63,9 @@ def right_timeframe(candles: Candles, facts: Facts, params: Params) -> Hits:
     if len(ts) < int(params["from_rows"]):
         return no_hits(candles)
     steps = np.diff(ts)
+    # What more than half say is the median; asking for it among so many equals is slow.
     if 2 * int(np.count_nonzero(steps == facts.step_us)) > len(steps):
-        return no_hits(
-            candles
-        )  # more than half are one step, so that is the median, which is slow to ask for among equals
+        return no_hits(candles)
     usual = float(np.median(steps))
     for wider in (one for one in Timeframe if one.seconds > facts.timeframe.seconds and one.seconds * 1e6 == usual):
         origin = to_ns(wider.floor(facts.now)) // 1000

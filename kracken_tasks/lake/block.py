@@ -209,7 +209,11 @@ def decode(
 
 
 def text_array(values: pa.Array) -> pd.api.extensions.ExtensionArray:
-    """Arrow text as pandas' own text dtype."""
+    """Arrow text, as a dictionary or not, as pandas' own text dtype."""
+    if pa.types.is_dictionary(values.type) and len(values) > SMALL_TABLE and not values.null_count:
+        at = values.indices.to_numpy(zero_copy_only=False)
+        if bool((at == at[0]).all()):
+            values = _said_throughout(values.dictionary[int(at[0])].as_py(), len(at))
     # Arrow's own bridge for extension dtypes; the stubs do not know it.
     array: pd.api.extensions.ExtensionArray = _STRING.__from_arrow__(values.cast(pa.large_string()))  # type: ignore[attr-defined]
     return array
@@ -261,10 +265,13 @@ def _moments(ticks: NDArray[np.int64], unit: str) -> pd.DatetimeIndex:
 
 def _text(codes: NDArray[np.int8], words: Sequence[str]) -> Any:
     if len(codes) and codes[0] != UNKNOWN and bool((codes == codes[0]).all()):
-        # One word throughout is the rule, and casting a dictionary costs ten times as much as laying the bytes side by side.
-        word = words[int(codes[0])].encode()
-        offsets = np.arange(len(codes) + 1, dtype=np.int64) * len(word)
-        buffers = (pa.py_buffer(offsets), pa.py_buffer(word * len(codes)))
-        return text_array(pa.LargeStringArray.from_buffers(len(codes), *buffers))
+        return text_array(_said_throughout(words[int(codes[0])], len(codes)))
     values = pa.array(codes, mask=codes == UNKNOWN)
     return text_array(pa.DictionaryArray.from_arrays(values, pa.array(words, pa.large_string())))
+
+
+def _said_throughout(word: str, rows: int) -> pa.Array:
+    """One word in every row.  That is the rule, and casting a dictionary costs ten times as much as laying the bytes side by side."""
+    raw = word.encode()
+    offsets = np.arange(rows + 1, dtype=np.int64) * len(raw)
+    return pa.LargeStringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(raw * rows))

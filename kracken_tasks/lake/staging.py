@@ -122,22 +122,27 @@ def to_frame(table: pa.Table, dataset: Dataset) -> pd.DataFrame:
     """Rows of a staged or quarantined file as a frame."""
     data: dict[str, Any] = {}
     for field in table.schema:
-        column = table.column(field.name).combine_chunks()
+        column = table.column(field.name)
         if field.name in dataset.times:
-            times = (
-                column.cast(pa.int64()).fill_null(_NO_TIME).to_numpy(zero_copy_only=False).view(f"M8[{dataset.unit}]")
-            )
+            times = _numbers(column.cast(pa.int64()), _NO_TIME).view(f"M8[{dataset.unit}]")
             data[field.name] = pd.DatetimeIndex(times).tz_localize("UTC")
         elif field.name in dataset.counts:
-            data[field.name] = pd.arrays.IntegerArray(
-                column.fill_null(0).to_numpy(zero_copy_only=False).copy(),
-                column.is_null().to_numpy(zero_copy_only=False),
-            )
+            unknown = column.is_null().to_numpy() if column.null_count else np.zeros(len(column), bool)
+            data[field.name] = pd.arrays.IntegerArray(_numbers(column, 0), unknown)
         elif pa.types.is_floating(field.type):
-            data[field.name] = column.to_numpy(zero_copy_only=False).copy()
+            data[field.name] = _own(column.to_numpy())
         else:
-            data[field.name] = text_array(column)
+            data[field.name] = text_array(column.combine_chunks())
     return pd.DataFrame(data, copy=False)
+
+
+def _numbers(column: pa.ChunkedArray, unknown: int) -> NDArray[np.int64]:
+    return _own((column.fill_null(unknown) if column.null_count else column).to_numpy())
+
+
+def _own(values: NDArray[Any]) -> NDArray[Any]:
+    # Rows that came in several chunks were copied when they were joined; what is still the file's may not be written to.
+    return values if values.flags.writeable else values.copy()
 
 
 def _to_table(key: DataKey, frame: pd.DataFrame, source: str) -> pa.Table:
