@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Tests that run at once; each takes a core and up to a gigabyte.
 WORKERS ?= 2
 
-.PHONY: help install run demo test every-step crash-matrix kill-test backfill-kill-test fault-run simulated-day real-hour lint types imports format browser-test bench bench-decision clean
+.PHONY: help install run demo test every-step crash-matrix kill-test backfill-kill-test fault-run simulated-day real-hour lint types imports format browser-test bench bench-decision bench-tick bench-contracts clean
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -76,6 +76,12 @@ bench: $(STAMP) .bench-venv/.installed  ## the candle store beside its peers (in
 
 bench-decision: $(STAMP)  ## what deciding costs: a hundred symbols, six signals, candles in memory
 	$(BIN)/python -m benchmarks.decision $(ARGS)
+
+bench-tick: $(STAMP)      ## what a whole tick costs: ten open positions, real ccxt, the exchange in a process of its own
+	$(BIN)/python -m benchmarks.tick $(ARGS)
+
+bench-contracts: $(STAMP)  ## what judging candles costs, beside one DuckDB query and NumPy, into bench-results/
+	$(BIN)/python -m benchmarks.contracts --into bench-results $(ARGS)
 
 clean:           ## remove what a stack wrote here (.kracken); the virtual environment stays
 	rm -rf .kracken

@@ -3,30 +3,33 @@
     python -m benchmarks.tick [--ticks 30]
 
 Prints medians: a tick whole, without the time the exchange took to answer (what Kracken itself costs), its processor time (which other
-work on the machine disturbs less), its stages, and the memory of the process.  Nothing outside a temporary folder is written.
+work on the machine disturbs less), its stages, and the memory of a process that does nothing but tick (``benchmarks.ticking``; candles are
+brought by another).  Nothing outside a temporary folder is written.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ticking import Timed, tick
 from kracken_tasks import wiring
 from kracken_tasks.candles.ingestion import ingest
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.domain.trading import Action
-from kracken_tasks.execution.report import TickReport
-from kracken_tasks.execution.tick import run_tick
-from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
+from kracken_tasks.execution.tick_deps import TickDeps
 from kracken_tasks.settings import Settings, load_settings
 from tests.e2e.kill_test import write_market
 from tests.support.bench import TellingStrategy
@@ -48,33 +51,6 @@ ENV = {
 }  # fmt: skip
 
 
-Row = tuple[
-    float, float, float, int, TickReport
-]  # seconds: whole, of the venue, of the processor; calls; what happened
-
-
-class Timed:
-    """A broker that counts the seconds its venue took."""
-
-    def __init__(self, venue: Any) -> None:
-        self._venue, self.seconds, self.calls = venue, 0.0, 0
-
-    def __getattr__(self, name: str) -> Any:
-        told = getattr(self._venue, name)
-        if not callable(told):
-            return told
-
-        def timed(*arguments: Any, **options: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                return told(*arguments, **options)
-            finally:
-                self.seconds += time.perf_counter() - began
-                self.calls += 1
-
-        return timed
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--ticks", type=int, default=30)
@@ -88,57 +64,77 @@ def measure(folder: Path, ticks: int) -> None:
     start = iso(ends - timedelta(days=1) + timedelta(seconds=10))
     arguments = (str(folder / "market"), start, "200")
     with sandbox_process("tests.support.sandbox_by_hand", folder / "sandbox.sqlite", *arguments) as sandbox:
-        env = {**ENV, "KRACKEN_HOME": str(folder / "home"), "KRACKEN_SANDBOX__PORT": sandbox.base_url.rsplit(":", 1)[1]}
+        port = sandbox.base_url.rsplit(":", 1)[1]
+        env = {**ENV, "KRACKEN_HOME": str(folder / "home"), "KRACKEN_SANDBOX__PORT": port}
         settings = load_settings(folder / "config", env=env)
         deps = wiring.tick_deps(settings, Timeframe.M1)
-        broker = Timed(deps.broker)
-        deps = replace(deps, broker=broker, wait_for_bar=lambda keys, bar: None)
+        broker, buyer = Timed(deps.broker), TellingStrategy(dict.fromkeys(SYMBOLS, Action.BUY))
+        deps = replace(
+            deps, broker=broker, wait_for_bar=lambda keys, bar: None, strategies=dict.fromkeys(deps.series, buyer)
+        )
         bring_candles(settings, deps)
-        opened = tick(deps, broker, "open", TellingStrategy(dict.fromkeys(SYMBOLS, Action.BUY)))
+        opened = tick(deps, broker, "open")
         held = len(deps.ledger.positions())
-        rows = []
-        for number in range(ticks):
-            sandbox.control.advance(60)
-            bring_candles(settings, deps)
-            rows.append(tick(deps, broker, str(number), None))
-        show(held, opened, rows)
+        with ticking_process(folder, port) as ticking:
+            rows = []
+            for number in range(ticks):
+                sandbox.control.advance(60)
+                bring_candles(settings, deps)
+                rows.append(answer_of(ticking, str(number)))
+            assert ticking.stdin is not None
+            ticking.stdin.close()
+            memory = answer_of(ticking)["memory"]
+        show(held, opened, rows, memory)
+
+
+@contextmanager
+def ticking_process(folder: Path, port: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that only ticks; the candles are brought by this one."""
+    command = [sys.executable, "-m", "benchmarks.ticking", str(folder), port]
+    env = {**os.environ, **ENV, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def answer_of(process: subprocess.Popen[str], key: str | None = None) -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if key is not None:
+        process.stdin.write(f"{key}\n")
+        process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit("the ticking process has ended; what it said last stands above")
+    found: dict[str, Any] = json.loads(line)
+    return found
 
 
 def bring_candles(settings: Settings, deps: TickDeps) -> None:
     ingest(wiring.lake(settings), wiring.venue(settings), list(deps.series.values()), wiring.judge(settings))
 
 
-def tick(deps: TickDeps, broker: Timed, key: str, strategy: TellingStrategy | None) -> Row:
-    """Run one tick and measure it."""
-    broker.seconds, broker.calls = 0.0, 0
-    if strategy is not None:
-        deps = replace(deps, strategies=dict.fromkeys(deps.series, strategy))
-    slot = TickSlot("bench", broker.now(), key)
-    began, worked = time.perf_counter(), time.process_time()
-    report = run_tick(deps, slot)
-    took, worked = time.perf_counter() - began, time.process_time() - worked
-    if not report.done or report.problems:
-        raise SystemExit(f"the tick ended as {report.result!r}: {dict(report.problems)}")
-    return took, broker.seconds, worked, broker.calls, report
-
-
-def show(held: int, opened: Row, rows: Sequence[Row]) -> None:
-    whole = [row[0] for row in rows]
-    own = [row[0] - row[1] for row in rows]
+def show(held: int, opened: dict[str, Any], rows: Sequence[dict[str, Any]], memory: float) -> None:
     line = "{:38} {:7.1f} ms"
+
+    def median(name: str) -> float:
+        return 1e3 * statistics.median(row[name] for row in rows)
+
     told = [
         f"{held} open positions, {len(rows)} ticks, medians",
-        line.format("a tick whole", 1e3 * statistics.median(whole)),
-        line.format(f"  of it the venue ({rows[0][3]} calls)", 1e3 * statistics.median(row[1] for row in rows)),
-        line.format("  Kracken's own", 1e3 * statistics.median(own)),
-        line.format("processor time, ccxt's included", 1e3 * statistics.median(row[2] for row in rows)),
+        line.format("a tick whole", median("whole")),
+        line.format(f"  of it the venue ({rows[0]['calls']} calls)", median("venue")),
+        line.format("  Kracken's own", 1e3 * statistics.median(row["whole"] - row["venue"] for row in rows)),
+        line.format("processor time, ccxt's included", median("processor")),
     ]
-    for stage in rows[0][4].seconds:
-        told.append(line.format(f"  stage {stage}", 1e3 * statistics.median(row[4].seconds[stage] for row in rows)))
-    told.append(line.format(f"the tick that sent {len(opened[4].sent)} entries, own", 1e3 * (opened[0] - opened[1])))
+    for stage in rows[0]["stages"]:
+        told.append(line.format(f"  stage {stage}", 1e3 * statistics.median(row["stages"][stage] for row in rows)))
     told.append(
-        f"memory at its highest {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB (this process also ingests)"
+        line.format(f"the tick that sent {opened['sent']} entries, own", 1e3 * (opened["whole"] - opened["venue"]))
     )
+    told.append(f"memory at its highest {memory:.0f} MB, in a process that only ticks")
     print("\n".join(told))  # noqa: T201  # a benchmark's output
 
 
