@@ -13,7 +13,7 @@ from kracken_tasks.cli.values import console, say
 from kracken_tasks.domain.clock import WallClock, iso
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.domain.trading import TradingState
-from kracken_tasks.errors import Misconfigured, RetryLater
+from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.settings import Settings, load_settings
 from kracken_tasks.settings.emergency import load_emergency_settings
 
@@ -136,12 +136,12 @@ def _require_words(**words: str) -> None:
 
 
 def told_now(settings: Settings, ledger: Ledger) -> datetime:
-    """Market time; where the venue does not answer, the newest that the ledger knows: a halt does not wait for a venue."""
+    """Market time; where the venue does not tell it, or tells nonsense, the newest that the ledger knows: a halt waits for no venue."""
     from kracken_tasks.execution.trading_state import last_known
 
     try:
         return wiring.market_now(settings)
-    except RetryLater:
+    except KrackenError:
         return last_known(ledger) or WallClock().now()
 
 

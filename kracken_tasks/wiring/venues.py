@@ -260,11 +260,18 @@ def broker(settings: Settings) -> Broker:
 
 
 def _live_broker(settings: Settings) -> Broker:
+    from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.live import ArmedBroker, why_not_armed
     from kracken_tasks.wiring.stores import ledger
 
-    # The ledger is opened for a purchase only: a way out must not need it.
-    return ArmedBroker(venue(settings, private=True), lambda now: why_not_armed(ledger(settings), now))
+    switch = KillSwitch(settings.paths.kill_switch, always=settings.trading.kill_switch)
+
+    def why_not(now: datetime) -> str:
+        # The ledger is opened for a purchase only: a way out must not need it.
+        held = switch.holder()
+        return f"the kill switch is {held}" if held else why_not_armed(ledger(settings), now)
+
+    return ArmedBroker(venue(settings, private=True), why_not)
 
 
 @cache

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,18 @@ def test_halt_does_not_wait_for_a_venue_that_is_away(
 ) -> None:
     monkeypatch.setenv("KRACKEN_SANDBOX__PORT", "1")
     halted = kracken("halt", "--by", "Ada", "--reason", "the venue is dark")
+    assert halted.code == 0, halted.err
+    assert "now halted" in halted.out
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": 200, "body": "<html>maintenance</html>"}, {"error": "EGeneral:Permission denied"}]
+)
+def test_halt_does_not_fail_for_a_venue_that_answers_with_nonsense(
+    kracken: Kracken, venue: RunningSandbox, answer: dict[str, Any]
+) -> None:
+    venue.control.fault("*", count=None, **answer)
+    halted = kracken("halt", "--by", "Ada", "--reason", "the venue has gone mad")
     assert halted.code == 0, halted.err
     assert "now halted" in halted.out
 

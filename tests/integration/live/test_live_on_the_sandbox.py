@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kracken_tasks.sandbox.clock import ClockMode
 from kracken_tasks.sandbox.config import TRADING_RIGHTS, ApiKey
 from kracken_tasks.settings import Settings, load_settings
 from kracken_tasks.wiring.live import preflight
+from kracken_tasks.wiring.trading import kill_switch
 from tests.support.bench import TellingStrategy
 from tests.support.sandbox import RunningSandbox, running_sandbox, sandbox_config
 
@@ -128,6 +130,22 @@ def test_disarmed_it_buys_nothing_and_goes_on_looking_after_what_is_held(
     assert flat.flat
     with pytest.raises(Misconfigured, match="disarmed by ada"):  # nothing is held any more: it does not start
         wiring.tick_deps(settings)
+
+
+def test_the_kill_switch_stops_a_purchase_whoever_sends_it_and_however_late(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    settings = live(sandbox, tmp_path)
+    armed(settings)
+    broker = wiring.broker(settings)
+    switch = kill_switch(settings)
+    switch.hold("ada", "the news", wiring.market_now(settings))  # while a tick is between its decision and its order
+    key = IntentKey("main", "by hand", SYMBOL, Purpose.ENTRY)
+    order = OrderRequest(key.client_order_id, SYMBOL, Side.BUY, OrderKind.MARKET, Decimal("0.01"))
+    with pytest.raises(TradeRefused, match="the kill switch is held by ada"):
+        broker.submit(order)
+    switch.let_go()
+    assert broker.submit(order)
 
 
 @pytest.mark.parametrize(
