@@ -5,6 +5,8 @@ In: entries in order.  Out: positions, cash, open intents, newest orders, state 
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from kracken_tasks.domain.trading import OrderStatus
 from kracken_tasks.ledger.cash import CashFold
 from kracken_tasks.ledger.entries import (
@@ -18,7 +20,16 @@ from kracken_tasks.ledger.entries import (
 )
 from kracken_tasks.ledger.positions import PositionFold
 
-__all__ = ["FOLDED", "Folds"]
+__all__ = ["FOLDED", "Fold", "Folds"]
+
+
+class Fold(Protocol):
+    """Something that is kept up entry by entry."""
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry in; entries come in order of ``seq``, each once."""
+        ...
+
 
 # Decisions, ticks, alerts and balance checks are read when asked for; the rest is folded.
 FOLDED = frozenset(
@@ -47,6 +58,7 @@ class Folds:
         self.resting: dict[str, OrderEntry] = {}
         self.state: StateEntry | None = None
         self.equity: EquityEntry | None = None
+        self.of_rooms: dict[str, tuple[Fold, int]] = {}  # what other rooms fold, and up to where each has read
 
     def apply(self, entry: Entry) -> None:
         """Take one entry in; entries come in order of ``seq``, each once."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import exists
 from sqlalchemy.sql import ColumnElement
@@ -43,7 +43,7 @@ from kracken_tasks.ledger.entries import (
     StateEntry,
     TickEntry,
 )
-from kracken_tasks.ledger.folds import FOLDED, Folds
+from kracken_tasks.ledger.folds import FOLDED, Fold, Folds
 from kracken_tasks.ledger.roundtrips import RoundTrip
 from kracken_tasks.ledger.schema import SPECS, spec_of_type
 from kracken_tasks.ledger.store import Store
@@ -51,6 +51,7 @@ from kracken_tasks.ledger.store import Store
 __all__ = ["Chain", "Reading"]
 
 E = TypeVar("E")
+F = TypeVar("F", bound=Fold)
 
 _START = parse_utc("1970-01-01")
 _NOTHING = Decimal(0)
@@ -122,14 +123,32 @@ class Reading:
         lines = balance_lines(self._folds().cash.amounts, venue)
         return tuple(line for line in lines if abs(line.difference) > allowed.get(line.asset, Decimal(0)))
 
-    def _folds(self) -> Folds:
-        """The cached folds, brought up to date; rows of a transaction that was rolled back make them start over."""
+    def kept(self, name: str, make: Callable[[], F], kinds: frozenset[EntryKind]) -> F:
+        """A fold of another room, kept in this process: it has taken in every entry of ``kinds``, and only new ones are read for it.
+
+        One name, one fold; nobody but this method may change it.  It starts over where the ledger's own folds do.
+        """
         with self._store.reading():
-            if self._cached_at != self._store.rollbacks:
-                self._cache, self._cached_at = Folds(), self._store.rollbacks
+            kept, top = self._standing().of_rooms, self._store.top()
+            fold, seq = kept.pop(name, (None, 0))  # half a feed is no state
+            current = make() if fold is None else cast(F, fold)
+            for entry in self._after(seq, kinds):
+                current.apply(entry)
+            kept[name] = (current, top)
+        return current
+
+    def _folds(self) -> Folds:
+        """The cached folds, brought up to date."""
+        with self._store.reading():
             top = self._store.top()
-            if top > self._cache.seq:
+            if top > self._standing().seq:
                 self._feed(top)
+        return self._cache
+
+    def _standing(self) -> Folds:
+        """The cached folds as they are; rows of a transaction that was rolled back make them start over."""
+        if self._cached_at != self._store.rollbacks:
+            self._cache, self._cached_at = Folds(), self._store.rollbacks
         return self._cache
 
     def _feed(self, top: int) -> None:

@@ -15,7 +15,7 @@ Notes under the topic ``agents``, one a tick and symbol (``<tick>|<symbol>``): `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Final
@@ -24,16 +24,18 @@ from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.domain.money import MONEY, plain
 from kracken_tasks.domain.trading import Purpose, Side
 from kracken_tasks.errors import BadData
+from kracken_tasks.ledger import EntryKind, FillEntry, IntentEntry, NoteEntry
 from kracken_tasks.strategies.netting import Net, split
 
 if TYPE_CHECKING:
-    from kracken_tasks.ledger import FillEntry, Ledger, NoteEntry
+    from kracken_tasks.ledger import Entry, Ledger
 
-__all__ = ["TOPIC", "AgentBook", "Movement", "NetNote", "books_of", "fold", "note_key", "payload_of"]
+__all__ = ["TOPIC", "AgentBook", "Movement", "NetNote", "Shares", "books_of", "fold", "note_key", "payload_of"]
 
 TOPIC: Final = "agents"
 _CENT: Final = Decimal("1e-10")
 _ZERO: Final = Decimal(0)
+_FOLDED: Final = frozenset({EntryKind.NOTE, EntryKind.INTENT, EntryKind.FILL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,13 @@ class AgentBook:
     cost: dict[str, Decimal] = field(default_factory=dict)
     results: list[tuple[datetime, str, Decimal]] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+
+    def copy(self) -> AgentBook:
+        """The book as it is now, whatever happens to this one."""
+        return replace(
+            self, coins=dict(self.coins), money=dict(self.money), cost=dict(self.cost), results=list(self.results),
+            movements=list(self.movements),
+        )  # fmt: skip
 
     def holds(self, symbol: str) -> Decimal:
         return self.coins.get(symbol, _ZERO)
@@ -100,31 +109,63 @@ def payload_of(netted: Net, *, step: Decimal, price: Decimal) -> dict[str, str]:
 
 
 def books_of(ledger: Ledger, *, heir: str) -> dict[str, AgentBook]:
-    """Every agent's book as of now."""
-    notes = [_read(note) for note in ledger.notes(TOPIC)]
-    by_intent = {}
-    for intent in ledger.intents():
-        by_intent[intent.client_order_id] = note_key(intent.tick_id, intent.symbol)
-    return fold(ledger.fills(), notes, by_intent, heir=heir)
+    """Every agent's book as of now; a ledger that was asked before reads only what is new."""
+    books = ledger.kept(f"{TOPIC}:{heir}", lambda: Shares(heir), _FOLDED).books
+    return {agent: book.copy() for agent, book in books.items()}  # the next call keeps its own up
 
 
 def fold(
     fills: Iterable[FillEntry], notes: Iterable[NetNote], key_of: Mapping[str, str], *, heir: str
 ) -> dict[str, AgentBook]:
     """Books from scratch, in order of ``seq``.  ``key_of``: the tick and symbol behind a client order id, as ``note_key`` says it."""
-    asked = {note_key(note.tick_id, note.symbol): note for note in notes}
-    left = {key: {agent: abs(lots) * note.step for agent, lots in note.ordered.items()} for key, note in asked.items()}
-    books: dict[str, AgentBook] = {}
-    steps = [(note.seq, note) for note in asked.values()] + [(fill.seq, fill) for fill in fills]
-    with localcontext(MONEY):
-        for _, entry in sorted(steps, key=lambda item: item[0]):
-            if isinstance(entry, NetNote):
-                _cross(books, entry)
-                continue
-            key = key_of.get(entry.client_order_id or "", "")
-            rights = left[key] if key in asked and _is_of(entry, asked[key]) else None
-            _fill(books, entry, rights, heir)
-    return books
+    shares = Shares(heir)
+    shares.key_of.update(key_of)
+    steps: list[NetNote | FillEntry] = [*notes, *fills]
+    for entry in sorted(steps, key=lambda step: step.seq):
+        if isinstance(entry, NetNote):
+            shares.note(entry)
+        else:
+            shares.fill(entry)
+    return shares.books
+
+
+class Shares:
+    """Every agent's book, kept up entry by entry in order of ``seq``: a note comes before the intents and fills of its order.
+
+    ``key_of``: by client order id, the tick and symbol behind it.
+    """
+
+    def __init__(self, heir: str) -> None:
+        self.books: dict[str, AgentBook] = {}
+        self.key_of: dict[str, str] = {}
+        self._heir = heir
+        self._asked: dict[str, NetNote] = {}
+        self._left: dict[str, dict[str, Decimal]] = {}  # what each agent has asked for and not yet got
+
+    def apply(self, entry: Entry) -> None:
+        match entry:
+            case NoteEntry() if entry.topic == TOPIC:
+                self.note(_read(entry))
+            case IntentEntry():
+                self.key_of[entry.client_order_id] = note_key(entry.tick_id, entry.symbol)
+            case FillEntry():
+                self.fill(entry)
+            case _:
+                pass
+
+    def note(self, note: NetNote) -> None:
+        key = note_key(note.tick_id, note.symbol)
+        self._asked[key] = note
+        self._left[key] = {agent: abs(lots) * note.step for agent, lots in note.ordered.items()}
+        with localcontext(MONEY):
+            _cross(self.books, note)
+
+    def fill(self, fill: FillEntry) -> None:
+        key = self.key_of.get(fill.client_order_id or "", "")
+        asked = self._asked.get(key)
+        rights = self._left[key] if asked is not None and _is_of(fill, asked) else None
+        with localcontext(MONEY):
+            _fill(self.books, fill, rights, self._heir)
 
 
 def _is_of(fill: FillEntry, note: NetNote) -> bool:

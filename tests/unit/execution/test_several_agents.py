@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from kracken_tasks.domain.trading import Action, Side
+from kracken_tasks.domain.trading import Action, Purpose, Side
 from kracken_tasks.execution.report import TickReport
-from kracken_tasks.ledger import IntentResult
+from kracken_tasks.ledger import Booking, IntentResult, Ledger
+from kracken_tasks.ledger.store import Store
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.strategies.seated import Seat
 from kracken_tasks.strategies.shares import TOPIC, AgentBook, books_of
 from tests.support.bench import Bench, TellingStrategy
+from tests.support.ledger import fill as made_fill
+from tests.support.ledger import sqlite_url
 from tests.support.market_data import BTC, ETH, instrument
 
 BUY, SELL = Action.BUY, Action.SELL
@@ -246,3 +249,55 @@ def test_a_stop_that_would_not_go_before_a_part_is_sold_leaves_a_crumb_and_the_r
     assert [sent.result for sent in report.sent] == [IntentResult.WITHDRAWN]
     assert table.held() == held
     table.require_truth()
+
+
+class CountingStore(Store):
+    """Counts the entries it reads."""
+
+    rows = 0
+
+    def select(self, *asked: Any, **how: Any) -> list[Any]:
+        found = super().select(*asked, **how)
+        self.rows += len(found)
+        return found
+
+
+def test_a_tick_of_several_agents_reads_no_more_entries_however_long_the_history_is(table: Table) -> None:
+    counting = CountingStore(table.ledger._store.engine, table.ledger._store.book)
+    table.ledger._store = counting
+    read: list[int] = []
+    for _ in range(32):
+        for says in ({"ada": {BTC: BUY}, "bob": {BTC: BUY}}, {"ada": {BTC: SELL}, "bob": {BTC: SELL}}):
+            before = counting.rows
+            assert table.go(says).problems == {}
+            table.market.prices[BTC] *= 1.01  # a streak of losses would pause them
+            read.append(counting.rows - before)
+    assert len(table.ledger.fills()) >= 60
+    assert max(read[35:]) <= max(read[:35]), read  # what is of today is read: a whole day against the one before it
+
+
+def test_books_kept_in_a_process_are_those_a_new_one_reads_from_the_beginning(table: Table) -> None:
+    for says in (
+        {"ada": {BTC: BUY}},
+        {"bob": {BTC: BUY}},
+        {"ada": {BTC: SELL}, "bob": {ETH: BUY}},
+        {"bob": {BTC: SELL}},
+    ):
+        table.go(says)
+        with Ledger.open(sqlite_url(table.folder), account="main", exchange="kraken") as new:
+            assert table.books() == books_of(new, heir="ada")
+
+
+def test_books_forget_what_they_read_in_a_transaction_that_was_rolled_back(table: Table) -> None:
+    table.go({"ada": {BTC: BUY}})
+    before = table.books()
+
+    def booking_that_breaks_off() -> None:
+        with table.ledger.transaction():
+            table.ledger.book_fills([Booking(made_fill("T-lost", "buy", "1", "50000"), Purpose.ENTRY)])
+            assert table.books() != before
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        booking_that_breaks_off()
+    assert table.books() == before
