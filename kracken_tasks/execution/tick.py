@@ -15,7 +15,7 @@ from datetime import datetime
 
 from kracken_tasks.domain.clock import iso, monotonic_seconds
 from kracken_tasks.domain.market import Quote, SeriesKey
-from kracken_tasks.domain.trading import Action, Position, Purpose
+from kracken_tasks.domain.trading import Action, Position, Purpose, Side
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.execution.account import Account, account_facts
 from kracken_tasks.execution.advanced.keeping import take_back_entries
@@ -113,9 +113,12 @@ class _Tick(Run):
     # -- leaving -------------------------------------------------------------------------------------------------------------
 
     def _take_back_entries(self, look: Reconciled) -> Reconciled:
-        """Take back resting entries that the state forbids or that nobody wants any more, before what they bought meanwhile is left."""
+        """Take back resting entries that the state or the kill switch forbids or that nobody wants any more, before what they bought
+        meanwhile is left."""
+        if not any(order.side is Side.BUY for order in look.open_orders):
+            return look
         with self._guarding("entries"):
-            if take_back_entries(self.desk, look):
+            if take_back_entries(self.desk, look, nothing_bought=bool(self.deps.kill_switch())):
                 return self._look_again()
         return look
 

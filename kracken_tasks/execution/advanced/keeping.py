@@ -220,17 +220,18 @@ def _freed(desk: Desk, key: IntentKey, request: OrderRequest, stops: Sequence[Ve
     return [f"canceled {stop.order_id}" for stop in stops]
 
 
-def take_back_entries(desk: Desk, look: Reconciled) -> tuple[str, ...]:
+def take_back_entries(desk: Desk, look: Reconciled, *, nothing_bought: bool = False) -> tuple[str, ...]:
     """Cancel our resting entries that the account's state forbids, and those of brackets that are over; returns their order ids.
 
     A bracket is over once the position its entry opened is closed, or its target is reached: what the entry would still buy is nobody's
-    wish any more.  Where only positions may be made smaller no purchase of ours rests, whoever sent it (an adopted one, say).
+    wish any more.  Where only positions may be made smaller no purchase of ours rests, whoever sent it (an adopted one, say), nor while
+    ``nothing_bought`` says so (the kill switch).
     """
-    state = desk.ledger.state().state
+    free = desk.ledger.state().state is TradingState.NORMAL and not nothing_bought
     held = desk.ledger.positions()
     gone: list[str] = []
     for order in look.open_orders:
-        if order.side is not Side.BUY or (state is TradingState.NORMAL and not _is_over(desk, order, held)):
+        if order.side is not Side.BUY or (free and not _is_over(desk, order, held)):
             continue
         desk.require_lease()
         desk.touched = True

@@ -10,6 +10,7 @@ import pytest
 from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.execution import trading_state
 from kracken_tasks.execution.desk import ExecutionConfig
+from kracken_tasks.execution.kill_switch import KillSwitch
 from tests.support.advanced import AdvancedBench
 from tests.unit.execution.test_paper_broker import buy
 
@@ -91,5 +92,19 @@ def test_a_resting_entry_that_would_not_go_costs_no_position_its_exit(tmp_path: 
     assert bench.held == 0
     bench.tick()
     assert bench.entries_open() == ()
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_limit_went_on_resting_under_a_held_kill_switch_and_bought(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path)
+    bench.bought(entry_price="49900")
+    switch = KillSwitch(tmp_path / "KILL")
+    switch.hold("ada", "odd prices", bench.market.now())
+    bench.tick(seconds=60, kill_switch=switch.holder)
+    assert bench.entries_open() == ()
+    bench.moved(49800)
+    bench.tick(seconds=60, kill_switch=switch.holder)
+    assert bench.held == 0
     bench.require_truth()
     bench.ledger.close()
