@@ -14,6 +14,7 @@ import pytest
 from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import Action, Side, TradingState
 from kracken_tasks.errors import BadData, Misconfigured, RetryLater
+from kracken_tasks.execution.advanced import AdvancedOrders
 from kracken_tasks.execution.flatten import flatten
 from kracken_tasks.execution.flatten_direct import flatten_direct
 from kracken_tasks.execution.marks import release
@@ -165,4 +166,17 @@ def test_a_direct_flatten_sells_without_a_quote_too_for_it_has_canceled_the_stop
     assert set(report.sold) == {BTC, ETH}
     assert not bench.venue.inner.open_orders()
     assert all(balance.total == 0 for asset, balance in bench.venue.inner.balances().items() if asset != "USD")
+    bench.ledger.close()
+
+
+@pytest.mark.parametrize("lie", [_delisted, _nonsense, _silent])
+def test_a_watch_sells_at_a_target_although_another_position_has_no_quote(tmp_path: Path, lie: Ask) -> None:
+    bench = Bench(tmp_path)
+    bench.tick({BTC: Action.BUY, ETH: Action.BUY})
+    bench.market.prices[BTC] = 55_000.0
+    orders = AdvancedOrders(LyingVenue(bench.venue, quotes=lie), bench.ledger, wall=bench.wall)
+    assert ETH in orders.watch().problems  # the stop of the other becomes the sale
+    orders.watch()
+    assert list(bench.ledger.positions()) == [ETH]
+    bench.require_truth()
     bench.ledger.close()
