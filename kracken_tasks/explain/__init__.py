@@ -9,7 +9,8 @@ Never: a write, a venue call, a guess: an id the ledger does not know is an erro
 - ``story``   the chain of an id: tick, decision, intent, orders, fills, position, tax lots
 - ``sources`` what a decision stood on: snapshot and candles
 - ``replay``  a decision's signals and proposal computed again, and what differs
-- ``day``     a day held against its replay · ``parity`` why an order was worth something else, to the cent · ``render`` the day told
+- ``day``     a day held against its replay · ``parity`` why an order was worth something else, to the cent
+- ``missed_stops`` stops the market went through and that never filled · ``render`` the day told
 """
 
 from __future__ import annotations

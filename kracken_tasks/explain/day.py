@@ -4,8 +4,9 @@ In: the ledger, the lake as of each decision and as it is now, today's strategie
 with a decision left out silently: what could not be replayed is told.
 
 Each decision is replayed from the account as it stood, so that a difference does not breed others.  Orders without a decision of their
-own are held against the bar model as they are: a stop fills at its trigger, or at the open behind a gap; any other exit at the open of
-the bar it was sent in.  A person's sale is no decision: all of it stands under signal.
+own are held against the bar model as they are: a stop fills at its trigger, or at the open behind a gap, also one that the market went
+through and the venue did not fill; any other exit at the open of the bar it was sent in.  A person's sale is no decision: all of it stands
+under signal.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from kracken_tasks.domain.market import SeriesKey, split_symbol
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import Action, Decision, Purpose, Side
 from kracken_tasks.errors import BadData, KrackenError
+from kracken_tasks.explain.missed_stops import missed_stops
 from kracken_tasks.explain.parity import Actual, Column, Expected, Row, split
 from kracken_tasks.explain.replay import SeenCandles, recorded_facts, replay
 from kracken_tasks.ledger.entries import DecisionEntry, FillEntry, IntentEntry
@@ -125,6 +127,7 @@ class _Day:
         rows = [row for entries in together.values() for row in self._decided(entries)]
         rows += self._undecided()
         rows += self._stopped()
+        rows += self._not_stopped()
         rows.sort(key=lambda row: (row.ts, row.symbol, row.purpose))
         return DayReport(self.start, self.end, tuple(rows), self.replayed, self.identical, tuple(self.problems))
 
@@ -236,6 +239,24 @@ class _Day:
             amount = sum((fill.amount for fill in fills), Decimal(0))
             expected = Expected(amount, min(order.trigger_price, opened), self.tools.fee(symbol))
             yield self._row("", ts, symbol, Side.SELL, Purpose.STOP, expected, Actual(amount, tuple(fills)), mark)
+
+    def _not_stopped(self) -> Iterator[Row]:
+        """Stops that a candle went through while they rested and that the venue never filled."""
+        filled, tools = {fill.order_id for fill in self.fills}, self.tools
+        for missed in missed_stops(
+            self.ledger, self.start, self.end, filled=filled, series=tools.series, candles=tools.now
+        ):
+            mark = self._mark(missed.symbol)
+            if mark is None:
+                self.problems.append(f"stop {missed.order_id} of {missed.symbol}: the lake has no candle to mark it at")
+                continue
+            expected = Expected(missed.amount, missed.price, tools.fee(missed.symbol))
+            row = self._row(
+                "", missed.ts, missed.symbol, Side.SELL, Purpose.STOP, expected, Actual(missed.amount, ()), mark
+            )
+            yield replace(
+                row, note=f"stop {missed.order_id}: the candle of {iso(missed.ts)} went through it, nothing filled"
+            )
 
     # -- prices --------------------------------------------------------------------------------------------------------------
 

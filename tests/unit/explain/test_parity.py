@@ -250,3 +250,43 @@ def test_agents_that_share_an_order_are_held_against_it_together(day: Day) -> No
     assert len(bought) == 1, "one order, one row"
     assert bought[0].actual == report.rows[0].actual
     _require_sums(shared)
+
+
+def _trigger(day: Day) -> Decimal:
+    (stop,) = [order for order in day.bench.ledger.orders().values() if order.trigger_price is not None]
+    assert stop.trigger_price is not None
+    return stop.trigger_price
+
+
+def _dip(day: Day, hour: int, to: Decimal) -> None:
+    """Only the low: at the opens, which are all that the venue here sees, nothing happened."""
+    day.frame.loc[day.frame.index[PAST + hour], "low"] = float(to)
+
+
+def test_a_stop_that_a_candle_went_through_and_nothing_filled_is_a_missed_fill_at_its_trigger(tmp_path: Path) -> None:
+    day = Day(tmp_path, h3=Action.BUY)
+    assert [row.purpose for row in day.live().rows] == ["entry"]
+    trigger, held = _trigger(day), day.bench.ledger.positions()[BTC].amount
+    _dip(day, 6, trigger)
+    assert [row.purpose for row in day.report().rows] == ["entry"], "down to the trigger is not through it"
+    _dip(day, 6, trigger - 100)
+    _dip(day, 8, trigger - 200)
+    report = day.report()
+    (missed,) = [row for row in report.rows if row.purpose == "stop"]
+    assert missed.ts == day.begins + timedelta(hours=6)
+    assert _nonzero(missed) == {Column.MISSED}
+    assert missed.actual == 0
+    mark = Decimal(str(day.frame["close"].iloc[-1]))
+    assert missed.replayed == _cents(-held * (mark - trigger) - FEE * held * trigger)
+    assert "went through it, nothing filled" in missed.note
+    _require_sums(report)
+
+
+def test_a_candle_in_which_the_stop_did_not_rest_all_the_time_says_nothing_of_it(day: Day) -> None:
+    day.late[3] = (1200.0, 0.0)  # it rests from twenty past on
+    day.live()
+    for hour in (2, 3, 9, 15):  # before, while it was placed, while its coins were sold, after
+        _dip(day, hour, _trigger(day) - 1000)
+    assert [row.purpose for row in day.report().rows] == ["entry", "exit"]
+    _dip(day, 8, _trigger(day) - 1000)
+    assert [row.purpose for row in day.report().rows] == ["entry", "stop", "exit"]
