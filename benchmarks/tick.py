@@ -120,7 +120,7 @@ def show(held: int, opened: dict[str, Any], rows: Sequence[dict[str, Any]], memo
     line = "{:38} {:7.1f} ms"
 
     def median(name: str) -> float:
-        return 1e3 * statistics.median(row[name] for row in rows)
+        return 1e3 * statistics.median(float(row[name]) for row in rows)
 
     told = [
         f"{held} open positions, {len(rows)} ticks, medians",

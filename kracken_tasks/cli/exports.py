@@ -48,6 +48,7 @@ def export(
     journal = build_journal(
         ledger, period_end=end, mode=settings.profile.value, version=wiring.code_version(), tax_timezone=choices.timezone,
         base_currency=choices.currency, method=choices.method, scope=choices.scope, exports_sha256=report.sha256,
+        first_agent=settings.agents[0].name,
     )  # fmt: skip
     for path in [*report.paths, *write_journal(journal, folder)]:
         say(str(path))

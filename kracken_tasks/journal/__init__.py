@@ -9,6 +9,7 @@ Never: wall time in the file (running it again gives the same bytes), a figure m
     render_journal_markdown(journal)
 
 Where to look: ``facts`` what the ledger says of the period · ``marks`` the marks that tell · ``trips`` rows and events ·
+``agents`` whose they were ·
 ``equity`` where it went and why · ``summary`` the figures · ``build`` puts it together · ``writing`` checks and writes ·
 ``markdown`` tells it · ``journal.v1.schema.json``.
 """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.money import MONEY
+from kracken_tasks.journal.agents import agent_rows
 from kracken_tasks.journal.equity import EquityStory, Money, tell_equity
 from kracken_tasks.journal.facts import Blocked, Facts, Period, gather
 from kracken_tasks.journal.summary import summarise
@@ -53,18 +54,23 @@ def build_journal(
     scope: str = "per_wallet",
     rates: Mapping[str, Decimal] | None = None,
     exports_sha256: Mapping[str, str] | None = None,
+    first_agent: str = "",
 ) -> dict[str, Any]:
     """The journal of [``period_start``, ``period_end``); without a start from the ledger's beginning.
 
     ``mode`` sandbox, paper or live; ``rates``: stated worth of other money in ``base_currency``; ``exports_sha256`` by file name.
+    ``first_agent``: whose the trades are that came before several agents shared the account; ``agents`` is told only where they do.
     Time:   ``export_timestamp`` is the period's end (the ledger cut-off), never the wall's time.
     Units:  decimals are text; the promised keys are numbers, undefined ones null with an entry in ``reasons``.
     Raises: BadData unless the period begins before it ends.
     """
     head = _Head(mode, version, tax_timezone, base_currency, method, scope, exports_sha256 or {})
-    facts = gather(ledger, Period(period_start, period_end))
+    period = Period(period_start, period_end)
+    facts = gather(ledger, period)
     with localcontext(MONEY):
-        return _built(facts, Money(base_currency, rates or {}), head)
+        agents = agent_rows(ledger, period, heir=first_agent)
+        built = _built(facts, Money(base_currency, rates or {}), head)
+    return {**built, "agents": agents} if agents else built
 
 
 def _built(facts: Facts, money: Money, head: _Head) -> dict[str, Any]:

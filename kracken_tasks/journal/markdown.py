@@ -26,6 +26,7 @@ def render_journal_markdown(journal: Mapping[str, Any], *, title: str = "Journal
         *_section("Exits", _EXITS, journal["round_trips"], newest, "No position was closed."),
         *_section("Entries", _ENTRIES, opened, newest, "No position was opened."),
         *_section("Open positions", _OPEN, journal["open_positions"], newest, "Nothing is held."),
+        *_agents(journal.get("agents", [])),
         *_section(
             f"Stopped by a guard since {head['decisions_from']}", _BLOCKED, journal["blocked_decisions"], newest,
             "No decision was stopped.",
@@ -65,6 +66,24 @@ _EQUITY_ROWS: tuple[tuple[str, str, str], ...] = (
     ("Profit factor", "profit_factor", "ratio"),
     ("Sharpe ratio", "sharpe_ratio", "ratio"),
 )
+
+
+_AGENTS = {"Agent": "agent", "Closed": "closed", "Held": "held"}
+
+
+def _agents(agents: Rows) -> list[str]:
+    """Each agent's part; nothing for an account that one agent has to itself."""
+    if not agents:
+        return []
+    rows = [
+        {
+            "agent": one["agent"],
+            "closed": ", ".join(f"{item['symbol']} {item['net']} ({item['sales']})" for item in one["closed"]),
+            "held": ", ".join(f"{item['amount']} {item['symbol']}" for item in one["held"]),
+        }
+        for one in agents
+    ]
+    return _section("Agents", _AGENTS, rows, len(rows), "")
 
 
 def _equity(summary: Mapping[str, Any], currency: str) -> list[str]:

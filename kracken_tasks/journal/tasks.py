@@ -44,6 +44,7 @@ def export_journal(end: datetime | None, taxes: Mapping[str, str] | BaseExceptio
         method=settings.tax.method,
         scope=settings.tax.scope,
         exports_sha256=digests_by_name(taxes),
+        first_agent=settings.agents[0].name,
     )
     facts = {"run_id": str(flow_run.id), "written_at": iso(WallClock().now())}
     written = write_journal(journal, settings.paths.exports, run_facts=facts)
