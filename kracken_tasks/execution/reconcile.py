@@ -118,9 +118,13 @@ def _reconcile(desk: Desk) -> Reconciled:
     relevant = [order for order in seen.values() if order.status.resting or _concerns_us(desk, owners, order, fills)]
     desk.keep_lease()
     booked = book(desk, owners, relevant, fills, now)
+    closes = _closes_never_listed(desk, booked, seen, now)
+    seen |= closes
+    if closes:
+        booked = _with_more(booked, book(desk, owners, closes.values(), fills, now), closes.values())
     adopted = adopt_strangers(desk, booked.foreign_orders, now)
     if adopted:
-        booked = _with_adopted(booked, book(desk, owners, adopted, fills, now), adopted)
+        booked = _with_more(booked, book(desk, owners, adopted, fills, now), adopted)
     if booked.late:
         booked = _with_late_fills(desk, owners, booked, seen, now)
     resolved, unknown = _settle(desk, pending, booked, now)
@@ -298,9 +302,41 @@ def _concerns_us(desk: Desk, owners: Owners, order: VenueOrder, fills: Iterable[
     return owners.of(order.order_id) is not None or any(fill.order_id == order.order_id for fill in fills)
 
 
-def _with_adopted(booked: Booked, theirs: Booked, adopted: Iterable[VenueOrder]) -> Booked:
-    """One look with what adopting some of its strangers has booked."""
-    ids = {order.order_id for order in adopted}
+def _closes_never_listed(
+    desk: Desk, booked: Booked, seen: Mapping[str, VenueOrder], now: datetime
+) -> dict[str, VenueOrder]:
+    """Stops that came with entries and rest no more, although no look has ever seen them rest.
+
+    Such a stop has sold what its entry bought.  Where the fills of orders are told later than the orders end, only its own listing says so,
+    and whoever believes the position sells it again, out of coins of the account's owner.
+    """
+    recent = [*booked.fills, *desk.ledger.fills(now - desk.config.fill_overlap)]
+    entries = {fill.order_id: fill for fill in recent if fill.purpose is Purpose.ENTRY}
+    missing = {order_id: fill.ts for order_id, fill in entries.items() if _lacks_its_close(desk, fill, seen)}
+    if not missing:
+        return {}
+    desk.keep_lease()
+    closed = desk.broker.closed_orders(min(missing.values()) - desk.config.clock_skew)
+    return {order.order_id: order for order in closed if order.parent_id in missing and order.order_id not in seen}
+
+
+def _lacks_its_close(desk: Desk, fill: FillEntry, seen: Mapping[str, VenueOrder]) -> bool:
+    """Whether less of an entry's stop is known, resting or over, than the entry has filled, and its position counts on it."""
+    intent = desk.ledger.intent_of_order(fill.order_id)
+    position = desk.ledger.positions().get(fill.symbol)
+    if intent is None or intent.request.close is None or position is None or position.position_id != fill.position_id:
+        return False
+    amounts = {one.order_id: one.amount for one in seen.values() if one.parent_id == fill.order_id}
+    for one in desk.ledger.orders().values():
+        if one.parent_id == fill.order_id:  # as it was when it came: it may have been amended since
+            amounts[one.order_id] = desk.ledger.order_history(one.order_id)[0].order.amount
+    filled = sum((entry.amount for entry in desk.ledger.fills_of(fill.order_id)), Decimal(0))
+    return sum(amounts.values(), Decimal(0)) < filled
+
+
+def _with_more(booked: Booked, theirs: Booked, orders: Iterable[VenueOrder]) -> Booked:
+    """One look with what some of its orders, looked at after the others, have booked."""
+    ids = {order.order_id for order in orders}
     return Booked(
         fills=booked.fills + theirs.fills,
         accepted=booked.accepted,

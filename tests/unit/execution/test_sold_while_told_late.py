@@ -136,3 +136,42 @@ def test_a_stop_of_another_kind_is_not_placed_over_coins_that_the_old_one_has_so
     assert bench.venue.inner.balances()["BTC"].total == 1
     bench.require_books_agree()
     bench.ledger.close()
+
+
+def test_a_stop_that_sold_before_anybody_saw_it_rest_is_not_sold_after(tmp_path: Path) -> None:
+    """The entry's fill is told, its stop has come and gone between two looks, and the stop's own fill is told later."""
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.venue.inner.deposit("BTC", D(1))
+    bench.tick()
+    bench.venue.fill_lag = LATE
+    bench.tick({BTC: Action.BUY}, broker=_before_its_stop(bench))
+    bench.pass_time(50)
+    price = bench.market.prices[BTC]
+    bench.market.prices[BTC] *= 0.95
+    bench.venue.inner.open_orders()
+    bench.market.prices[BTC] = price
+    report = bench.tick({BTC: Action.SELL}, seconds=10)
+    assert "not listed yet" in report.unknown[BTC]
+    told_on_time(bench)
+    assert bench.ledger.positions() == {}
+    assert bench.venue.inner.balances()["BTC"].total == 1
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def _before_its_stop(bench: Bench) -> LyingVenue:
+    """The venue's listing of what rests leaves conditional closes out for a while."""
+
+    def open_orders(honest: Any) -> Any:
+        return [order for order in honest() if order.parent_id is None]
+
+    return LyingVenue(bench.venue, open_orders=open_orders)
+
+
+def test_a_stop_that_was_seen_is_not_looked_for_among_the_closed(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    bench.venue.calls.clear()
+    bench.tick(seconds=60)
+    assert "closed_orders" not in bench.venue.calls
+    bench.ledger.close()
