@@ -7,7 +7,7 @@ themselves are data: ``data_contracts/*.json``.  Nothing heavy loads until a nam
 - ``contract``   a contract file, read and frozen · ``checks`` the named checks by dataset
 - ``gate``       one batch, once, about exact bytes · ``context`` rows stored before, ``neighbours`` what other venues said
 - ``judging``    all rules on rows in memory · ``subject`` what a rule is given · ``telling`` which rows an expectation has to see
-- ``validation`` Great Expectations, one validation in memory
+- ``validation`` Great Expectations, one validation in memory · ``settled`` its expectations, which say what they are once
 - ``row_checks`` ``time_checks`` ``price_checks``   the rules in Python
 - ``rows``       the tick's cheap rules · ``inspection`` rows held against a contract, nothing stored · ``render`` findings in words
 """
