@@ -8,7 +8,8 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``paper``      a broker of our own on somebody else's prices (``paper_desk`` accepts, ``paper_matching`` fills, ``paper_tape`` queues
   resting limits, ``paper_trails`` carries trailing stops on, ``paper_fees`` charges, ``paper_funds`` pays, ``paper_store`` remembers,
   ``paper_replay`` plays a recorded hour again)
-- ``desk``       what one run works with · ``booking`` and ``news`` fills into the ledger, each once, with its alert
+- ``desk``       what one run works with, under the account's lease
+- ``booking``    fills into the ledger, each once, with its alert (``news``)
 - ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
 - ``marks``      equity and trading state · ``account`` what is spoken for · ``second_source`` what other venues say of a price
