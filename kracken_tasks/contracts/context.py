@@ -14,7 +14,7 @@ import pandas as pd
 
 from kracken_tasks.contracts.contract import Contract
 from kracken_tasks.contracts.neighbours import Neighbours, OtherVenues
-from kracken_tasks.contracts.subject import ROWS_OF, Facts, Rows, dataset_of
+from kracken_tasks.contracts.subject import ROWS_OF, Candles, Columns, Facts, Rows, dataset_of
 from kracken_tasks.domain.market import CandleSource, SeriesKey, TapeKey
 from kracken_tasks.domain.refs import StagedSeries
 
@@ -29,6 +29,10 @@ class Known(OtherVenues, Protocol):
     """The part of a snapshot that the gate reads."""
 
     def last_ts(self, key: SeriesKey | TapeKey) -> datetime | None: ...
+
+    def block(
+        self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, last: int | None = None
+    ) -> Columns: ...
 
 
 def facts_of(
@@ -66,7 +70,7 @@ def _before(known: Known, staged: StagedSeries, memory: int) -> Rows | None:
     if staged.first_ts is None or not memory:
         return None
     if isinstance(staged.key, SeriesKey):
-        return ROWS_OF["candles"].of(known.candles(staged.key, end=staged.first_ts, last=memory))
+        return Candles.stored(known.block(staged.key, end=staged.first_ts, last=memory))
     newest = known.last_ts(staged.key)
     if newest is None:
         return None

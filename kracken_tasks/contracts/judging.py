@@ -154,22 +154,22 @@ def _expectations(contract: Contract, subjects: Sequence[Subject]) -> list[list[
 
 def _against_schema(frame: pd.DataFrame, contract: Contract) -> list[str]:
     """What is wrong with columns and types; nothing if every value can be read."""
-    faults = [f"no column {name}" for name in contract.columns if name not in frame.columns]
+    found = dict(zip(frame.columns, frame.dtypes, strict=True))
+    faults = [f"no column {name}" for name in contract.columns if name not in found]
     for name, kind in contract.columns.items():
-        if name in frame.columns and not _is_of(frame[name], kind):
-            faults.append(f"{name} is {frame[name].dtype}, not {kind}")
+        if name in found and not (_is_of(found[name], kind) and (kind != "utc time" or not frame[name].hasnans)):
+            faults.append(f"{name} is {found[name]}, not {kind}")
     return faults
 
 
-def _is_of(column: pd.Series[Any], kind: str) -> bool:
+def _is_of(dtype: Any, kind: str) -> bool:
     if kind.startswith("utc time"):
-        aware = isinstance(column.dtype, pd.DatetimeTZDtype) and str(column.dtype.tz) == "UTC"
-        return aware and (kind.endswith("unknown") or not bool(column.isna().any()))
+        return isinstance(dtype, pd.DatetimeTZDtype) and str(dtype.tz) == "UTC"
     if kind == "number":
-        return bool(pd.api.types.is_numeric_dtype(column.dtype)) and not pd.api.types.is_bool_dtype(column.dtype)
+        return bool(pd.api.types.is_numeric_dtype(dtype)) and not pd.api.types.is_bool_dtype(dtype)
     if kind == "count":
-        return bool(pd.api.types.is_integer_dtype(column.dtype))
-    return bool(pd.api.types.is_string_dtype(column.dtype))
+        return bool(pd.api.types.is_integer_dtype(dtype))
+    return bool(pd.api.types.is_string_dtype(dtype))
 
 
 def _too_many(rejected: Mask, contract: Contract) -> bool:

@@ -86,6 +86,8 @@ def vwap_in_range(candles: Candles, facts: Facts, params: Params) -> Hits:
 
     Source: Kraken OHLC answers, where an empty window is a flat row with volume 0 and vwap 0.
     """
+    if np.isnan(candles.vwap).all():
+        return no_hits(candles)
     slack = candles.close * float(params["tolerance"])
     empty = (candles.vwap == 0) & (candles.volume == 0)
     outside = (candles.vwap < candles.low - slack) | (candles.vwap > candles.high + slack)

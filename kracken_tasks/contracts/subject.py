@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Protocol, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ __all__ = [
     "STRETCH",
     "UNKNOWN_ID",
     "Candles",
+    "Columns",
     "Elsewhere",
     "Facts",
     "Floats",
@@ -48,6 +49,7 @@ Params: TypeAlias = Mapping[str, Any]
 UNKNOWN_ID: Final = -1
 # Rows that are looked through together: some columns of so many fit a core's cache.
 STRETCH: Final = 65_536
+_UNKNOWN_COUNT: Final = -1
 _UNKNOWN_TIME: Final = np.iinfo(np.int64).min
 
 
@@ -68,6 +70,12 @@ class _Arrays:
         """One row's numbers, for a person."""
         values = ((one.name, getattr(self, one.name)[at]) for one in fields(self) if one.name != "ts")
         return ", ".join(f"{name} {value:.10g}" for name, value in values if _known(value))
+
+
+class Columns(Protocol):
+    """Stored candles as arrays by name (shapes: all [N]): ``ts`` in milliseconds, ``trades`` -1 and ``vwap`` NaN where unknown."""
+
+    def __getitem__(self, name: str) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +99,14 @@ class Candles(_Arrays):
     def of(cls, frame: pd.DataFrame) -> Self:
         names = ("open", "high", "low", "close", "volume", "vwap", "trades")
         return cls(ts=_times(frame, "ts"), **{name: _floats(frame, name) for name in names})
+
+    @classmethod
+    def stored(cls, columns: Columns) -> Self:
+        """The same rows as the lake holds them, without the detour over a frame."""
+        trades = columns["trades"]
+        known = np.where(trades == _UNKNOWN_COUNT, np.nan, trades)
+        names = ("open", "high", "low", "close", "volume", "vwap")
+        return cls(ts=columns["ts"] * 1000, trades=known, **{name: columns[name] for name in names})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ import pytest
 
 from kracken_tasks.contracts import check_batch, row_findings
 from kracken_tasks.contracts.neighbours import prices_elsewhere
-from kracken_tasks.contracts.subject import Quotes
+from kracken_tasks.contracts.subject import Candles, Quotes
 from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.lake.lake import Lake
@@ -207,3 +207,30 @@ def test_a_batch_is_validated_once_however_many_pairs_are_in_it(lake: Lake, pair
         assert check_batch(lake, batch, now=NOW, contracts_dir=CONTRACTS).clean
     calls = {entry.code.co_name: entry.callcount for entry in profile.getstats() if hasattr(entry.code, "co_name")}
     assert calls["validate_expectation_suite"] == calls["failing_rows"] == 1
+
+
+def test_rows_stored_before_are_the_same_whether_read_as_a_frame_or_as_arrays(lake: Lake, tmp_path: Path) -> None:
+    frame = candle_frame(ROWS)
+    frame.loc[[3, 9], "trades"] = pd.NA
+    frame.loc[5, "vwap"] = np.nan
+    commit_frame(lake, BTC, frame)
+    for known in (lake.snapshot(), Lake(LocalStore(tmp_path)).snapshot()):  # from the cache, and from the disk
+        read, stored = Candles.of(known.candles(BTC, last=30)), Candles.stored(known.block(BTC, last=30))
+        for name in ("ts", "open", "high", "low", "close", "volume", "vwap", "trades"):
+            np.testing.assert_array_equal(getattr(stored, name), getattr(read, name), strict=True)
+
+
+@pytest.mark.parametrize("rows", [10, 600, 40_000])
+@pytest.mark.parametrize("sources", [("ohlc",), ("ohlc", "archive")])
+def test_staged_rows_are_read_back_as_they_came_and_may_be_changed(
+    lake: Lake, rows: int, sources: tuple[str, ...]
+) -> None:
+    frame = candle_frame(rows, timeframe=Timeframe.M1).assign(
+        source=pd.array(sources * (rows // len(sources)), "string")
+    )
+    frame.loc[[0, rows - 1], "trades"] = pd.NA
+    frame.loc[rows - 2, "vwap"] = np.nan
+    read = lake.read_staged(stage_frame(lake, SeriesKey("kraken", "BTC/USD", Timeframe.M1), frame))
+    pd.testing.assert_frame_equal(read, frame[list(read.columns)], check_dtype=False)
+    read.loc[0, ["open", "trades", "source"]] = [1.0, 7, "trades"]
+    assert read.loc[0, ["open", "trades", "source"]].tolist() == [1.0, 7, "trades"]
