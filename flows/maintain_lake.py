@@ -24,7 +24,7 @@ async def maintain_lake(
         verify: Read every file and compare it with its hash, too
     """
     report = lake_tasks.tidy_lake()
-    damaged = lake_tasks.verify_lake() if verify else []
+    damaged = lake_tasks.verify_lake(verify)
     lake_tasks.describe_upkeep(report, damaged)
     lake_tasks.draw_coverage()
     return report.files_after
