@@ -37,7 +37,7 @@ from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import below_minimum
 from kracken_tasks.execution.protect import raise_plan, stop_price_of
 from kracken_tasks.execution.reconcile import Reconciled, follow_up
-from kracken_tasks.execution.sending import commit_intent, submit_intent, withdraw_intent
+from kracken_tasks.execution.sending import amend_resting, commit_intent, submit_intent, withdraw_intent
 from kracken_tasks.ledger import IntentResult, LeaseLost, Plan
 from kracken_tasks.risk.stops import StopRules
 
@@ -89,9 +89,8 @@ def raise_to_market(desk: Desk, position: Position, quote: Quote, stops: Sequenc
     try:
         for stop in stops:
             limit = floor if stop.kind is OrderKind.STOP_LOSS_LIMIT else None
-            desk.require_lease()
             desk.touched = True
-            desk.broker.amend(stop.order_id, trigger_price=level, limit_price=limit)
+            amend_resting(desk, stop.order_id, trigger_price=level, limit_price=limit)
     except TradeRefused:
         desk.ledger.set_plan(position.position_id, plan, ts=desk.broker.now())
         return False
@@ -159,9 +158,8 @@ def _amended(desk: Desk, stops: Sequence[VenueOrder], form: Form, *, exact: bool
         }
         if not new:
             continue
-        desk.require_lease()
         desk.touched = True
-        desk.broker.amend(stop.order_id, trigger_price=new.get("trigger_price"), limit_price=new.get("limit_price"))
+        amend_resting(desk, stop.order_id, trigger_price=new.get("trigger_price"), limit_price=new.get("limit_price"))
         actions.append(f"moved {stop.order_id} to {', '.join(plain(price) for price in new.values())}")
     return tuple(actions)
 
