@@ -28,9 +28,9 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
-def at_share(points: tuple[str, ...], blow: Blow, share: float) -> int:
+def at_share(points: tuple[str, ...], blow: Blow, share: float, database: str = "sqlite") -> int:
     """The number of the point that lies so far along those the blow aims at."""
-    aimed = [number for number, name in enumerate(points, 1) if aims_at(blow, name)]
+    aimed = [number for number, name in enumerate(points, 1) if aims_at(blow, name, database)]
     return aimed[int(share * len(aimed))]
 
 
@@ -66,6 +66,15 @@ def test_killed_over_postgresql_the_next_tick_leaves_everything_in_order() -> No
             assert stage.live(scene, Blow.KILL, at_share(points, Blow.KILL, share)).struck
 
 
+def test_frozen_inside_a_transaction_postgresql_ends_it_and_the_successor_trades_on() -> None:
+    scene = BY_NAME["limit entry"]
+    with postgres_server() as postgres, stage_on("postgresql", postgres) as stage:
+        points = stage.live(scene).points
+        for name in ("lease", "intent", "fill+position_plan+order_state+alert"):
+            at = points.index(f"before commit of {name}") + 1
+            assert stage.live(scene, Blow.FREEZE, at).struck
+
+
 def test_point_that_no_life_was_struck_at_is_missed_and_the_report_says_not_tried() -> None:
     points = ("before commit of intent", "after commit of intent")
     matrix = Matrix(points={"a scene": points}, struck={("a scene", Blow.KILL, "sqlite"): {1}})
@@ -79,20 +88,20 @@ def test_point_that_no_life_was_struck_at_is_missed_and_the_report_says_not_trie
 def test_report_of_a_part_of_the_matrix_says_at_its_top_how_small_a_part() -> None:
     points = ("before commit of intent", "after commit of intent")
     matrix = Matrix(points={"a scene": points}, struck={("a scene", Blow.KILL, "sqlite"): {1}})
-    assert matrix.aimed == sum(aims_at(blow, name) for blow, _ in COLUMNS for name in points) == 5
+    assert matrix.aimed == sum(aims_at(blow, name, database) for blow, database in COLUMNS for name in points) == 6
     (top,) = [line for line in report(matrix).splitlines() if " lives: " in line]
-    assert top.startswith("1 of 5 lives: 1 scenes, 2 points; kill -9, SQLite 1 of 2, kill -9, PostgreSQL 0 of 2, ")
+    assert top.startswith("1 of 6 lives: 1 scenes, 2 points; kill -9, SQLite 1 of 2, kill -9, PostgreSQL 0 of 2, ")
     assert "not known" in top
 
 
 def test_report_of_the_whole_matrix_claims_the_whole() -> None:
     points = ("before commit of intent", "after commit of intent")
     struck = {
-        ("a scene", blow, database): {number for number, name in enumerate(points, 1) if aims_at(blow, name)}
+        ("a scene", blow, database): {number for number, name in enumerate(points, 1) if aims_at(blow, name, database)}
         for blow, database in COLUMNS
     }
     (top,) = [
         line for line in report(Matrix(points={"a scene": points}, struck=struck)).splitlines() if " lives: " in line
     ]
-    assert top.startswith("5 of 5 lives: ")
+    assert top.startswith("6 of 6 lives: ")
     assert "not known" not in top
