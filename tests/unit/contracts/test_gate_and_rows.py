@@ -232,5 +232,6 @@ def test_staged_rows_are_read_back_as_they_came_and_may_be_changed(
     frame.loc[rows - 2, "vwap"] = np.nan
     read = lake.read_staged(stage_frame(lake, SeriesKey("kraken", "BTC/USD", Timeframe.M1), frame))
     pd.testing.assert_frame_equal(read, frame[list(read.columns)], check_dtype=False)
-    read.loc[0, ["open", "trades", "source"]] = [1.0, 7, "trades"]
-    assert read.loc[0, ["open", "trades", "source"]].tolist() == [1.0, 7, "trades"]
+    for name, value in (("open", 1.0), ("trades", 7), ("source", "trades")):
+        read.loc[0, name] = value
+        assert read[name].tolist()[0] == value
