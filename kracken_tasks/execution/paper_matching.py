@@ -152,10 +152,15 @@ def touch_price(side: Side, quote: Quote, instrument: Instrument, slippage_bps: 
 
 
 def is_triggered(order: PaperOrder, quote: Quote) -> bool:
-    """Whether the last trade has reached a resting trigger.  A sale's stop triggers at or below it, a sale's target at or above."""
+    """Whether the last trade has reached a resting trigger.  A sale's stop triggers at or below it, a sale's target at or above.
+
+    An answer without prices on both sides is no news of the market, and sets nothing off.
+    """
     trigger = order.view.trigger_price
     if trigger is None:
         return True
+    if not quote.usable:
+        return False
     level = float(trigger)
     downwards = (order.view.kind in _STOPS) == (order.view.side is Side.SELL)
     return quote.last <= level if downwards else quote.last >= level
@@ -197,6 +202,8 @@ def executions(
     ``taken``: what the account had from this very book before, by the taker's side and the price.
     """
     side, limit, wanted = order.view.side, order.limit, order.view.remaining
+    if not quote.usable:
+        return []  # nobody is there to trade with; a bid of nothing would be sold at
     best = touch_price(side, quote, instrument, 0.0)
     if limit is not None and _beyond(side, best, limit):
         return []

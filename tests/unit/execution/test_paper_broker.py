@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from kracken_tasks.domain.market import Quote
 from kracken_tasks.domain.trading import ConditionalClose, OrderKind, OrderRequest, OrderStatus, Side
 from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.paper import PaperBroker
@@ -231,3 +233,31 @@ def test_several_listings_of_one_look_cost_one_quotes_call() -> None:
     market.asked = 0
     venue.open_orders(), venue.fills(START), venue.balances()
     assert market.asked == 1
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [(0.0, 50_000.0, 47_900.0), (float("nan"), 50_000.0, 47_900.0), (50_100.0, 50_000.0, 47_900.0), (0.0, 0.0, 0.0)],
+)
+def test_a_stop_was_sold_at_one_tick_because_an_answer_had_no_bid(prices: tuple[float, float, float]) -> None:
+    market = HandMovedMarket()
+    bad: list[bool] = []
+
+    def quotes(symbols: Iterable[str]) -> dict[str, Quote]:
+        return {symbol: Quote(symbol, *prices, market.now()) if bad else market.quote(symbol) for symbol in symbols}
+
+    venue = PaperBroker(
+        exchange="kraken", clock=market.now, instruments=market.instruments, quotes=quotes, deposit={"USD": D(10_000)},
+        work_every=timedelta(0),
+    )  # fmt: skip
+    venue.submit(buy())
+    stop = venue.submit(sell_stop("b" * 32))
+    bad.append(True)
+    assert [order.order_id for order in venue.open_orders()] == [stop]
+    sale = venue.submit(buy("c" * 32, amount=D("0.001")))
+    assert venue.orders([sale])[sale].status is OrderStatus.CANCELED
+    bad.clear()
+    assert [order.order_id for order in venue.open_orders()] == [stop]
+    market.prices[BTC] = 47_900.0
+    assert venue.open_orders() == []
+    assert venue.fills(START)[0].price > D(47_000)
