@@ -100,9 +100,10 @@ def check_books(ledger: Ledger, venue: VenueBooks, *, at: datetime, since: datet
             found, book, statement = _look(ledger, venue, at, since)
         report = BooksReport(at, since, found, booked, len(statement.lines), len(book.fills))
         with ledger.transaction():
+            agreed = last_agreed(ledger)
             ledger.note(TOPIC, iso(at), _payload(report), ts=at)
             for asset in report.differing:
-                ledger.add_alert(_alert(asset), ts=at)
+                ledger.add_alert(_alert(asset, agreed), ts=at)
     return report
 
 
@@ -157,9 +158,17 @@ def _payload(report: BooksReport) -> dict[str, str]:
     return {"agrees": "yes" if report.agrees else "no", "since": iso(report.since)} | counts | corrected | told
 
 
-def _alert(asset: Checked) -> AlertDraft:
-    """Told once for a difference and its causes; what nothing explains is critical."""
+def _alert(asset: Checked, agreed: datetime | None) -> AlertDraft:
+    """Told once for a difference and its causes, for as long as it lasts: the same after the books ``agreed`` is news.
+
+    What nothing explains is critical.
+    """
     facts = {"venue": plain(asset.venue), "ledger": plain(asset.ledger), "difference": plain(asset.difference)}
     level = AlertLevel.CRITICAL if asset.rest else AlertLevel.WARNING
     payload = {"asset": asset.asset} | facts | {"explained": asset.told}
-    return AlertDraft(AlertKind.BALANCE_DIFFERENCE, f"books:{asset.asset}:{asset.told}", payload, level)
+    return AlertDraft(
+        AlertKind.BALANCE_DIFFERENCE,
+        f"books:{asset.asset}:{asset.told}:{iso(agreed) if agreed else 'always'}",
+        payload,
+        level,
+    )

@@ -169,6 +169,14 @@ def test_money_that_nothing_explains_is_critical_and_told_once(ledger: Ledger) -
     assert last_agreed(ledger) is None
 
 
+def test_the_same_difference_after_a_time_of_agreement_is_told_anew(ledger: Ledger) -> None:
+    venue = _opened(ledger)
+    for day in range(3):  # differs, agrees, differs by as much again
+        venue.beside = {} if day == 1 else {"USD": "-50"}
+        check_books(ledger, venue, at=NIGHT + timedelta(days=day))
+    assert [alert.kind for alert in ledger.alerts()] == [AlertKind.BALANCE_DIFFERENCE] * 2
+
+
 def test_an_opposite_pair_of_mistakes_does_not_pass_as_agreement(ledger: Ledger) -> None:
     venue = _opened(ledger)
     venue.lines.append(deposit("m3", "USD", "50", ts=at(2)))
