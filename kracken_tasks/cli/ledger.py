@@ -78,7 +78,7 @@ def restore(
     file: Annotated[Path, _FILE],
     at: Annotated[str | None, typer.Option(help="Market time of the restore. Default: the wall's time")] = None,
 ) -> None:
-    """Fill an empty ledger from a backup, and check it. The account then only reduces until `kracken release`.
+    """Fill an empty ledger from a backup, and check it. The account then only reduces until `kracken release`, and is not armed.
 
     KRACKEN_LEDGER__URL=postgresql://... kracken ledger restore ledger-2024-06-01.gz
     """

@@ -26,14 +26,16 @@ from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.errors import BadData, Misconfigured
 from kracken_tasks.files import replacing
 from kracken_tasks.ledger.checking import COLUMNS, Verification, digest, raw_rows, row_line, stored_type, verify
-from kracken_tasks.ledger.entries import Source
+from kracken_tasks.ledger.entries import EntryKind, Source
 from kracken_tasks.ledger.lease import FREE
 from kracken_tasks.ledger.reading import Reading
 from kracken_tasks.ledger.recording import Recording
 from kracken_tasks.ledger.schema import HEAD, LEASE, RELEASED, SPINE
 from kracken_tasks.ledger.store import Store, acting, unhurried
 
-__all__ = ["Backup", "read_backup", "restore", "same_beginning", "write_backup"]
+__all__ = ["RESTORED", "Backup", "read_backup", "restore", "same_beginning", "write_backup"]
+
+RESTORED = "restored"  # notes, one a restore, under the hash of its backup
 
 _FORMAT = 1
 _CHUNK = 1000
@@ -137,6 +139,7 @@ def restore(store: Store, path: Path, *, ts: datetime) -> Verification:
         with acting(Source.RESTORE, told.sha256):
             for book in found.books:
                 _only_reduce(Recording(store.of_book(book.book)), told, ts)
+                _note(store.of_book(book.book), told, ts)
     return found
 
 
@@ -150,6 +153,12 @@ def _only_reduce(book: Recording, told: Backup, ts: datetime) -> None:
     if book.state().state is not TradingState.HALTED:
         reason = f"restored from a backup of {told.entries} entries; what was traded after it may be missing here"
         book.set_state(TradingState.REDUCE_ONLY, reason, ts=ts)
+
+
+def _note(store: Store, told: Backup, ts: datetime) -> None:
+    """Say it to whoever keeps words of people as notes: one that was taken back after the backup would hold again."""
+    if EntryKind.NOTE in store.kinds_after(0):
+        Recording(store).note(RESTORED, told.sha256, {"entries": f"{told.entries}"}, ts=ts)
 
 
 def _insert(connection: Connection, told: Backup) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Source
+from kracken_tasks.ledger.backup import RESTORED
 
 if TYPE_CHECKING:
     from kracken_tasks.ledger import Ledger
@@ -116,7 +117,16 @@ def why_not_armed(ledger: Ledger, now: datetime) -> str:
         return f"disarmed by {newest.by} at {iso(newest.since)}: {newest.reason}"
     if now >= newest.until:
         return f"armed by {newest.by} until {iso(newest.until)}, which is over"
+    if _restored_since(ledger):
+        since = f"armed by {newest.by} at {iso(newest.since)}, and the ledger was restored from a backup after that"
+        return f"{since}: nobody knows what was said since (kracken arm)"
     return ""
+
+
+def _restored_since(ledger: Ledger) -> bool:
+    """Whether the newest word stands in a backup that the ledger was made from: it may have been taken back after that was made."""
+    words, restored = ledger.notes(TOPIC), ledger.notes(RESTORED)
+    return bool(words) and bool(restored) and restored[-1].seq > words[-1].seq
 
 
 def arming_told(ledger: Ledger, first: FirstOrders, now: datetime) -> tuple[str, ...]:

@@ -167,3 +167,20 @@ def test_how_it_stands_with_real_money_is_told_with_name_end_and_cap(ledger: Led
     assert arming_told(ledger, first, NOW + timedelta(hours=8))[0] == (
         "not armed: armed by ada until 2024-03-01T20:00:00Z, which is over"
     )
+
+
+def test_an_arming_out_of_a_backup_arms_nothing_for_it_may_have_been_taken_back_since(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    arm(ledger, account="main", by="ada", reason="go", duration=timedelta(days=2), now=NOW)
+    ledger.backup(tmp_path / "backup.gz")
+    disarm(ledger, by="ada", reason="enough", now=NOW)
+    folder = tmp_path / "new machine"
+    folder.mkdir()
+    with Ledger.open(sqlite_url(folder), account="main", exchange="kraken") as restored:
+        restored.restore(tmp_path / "backup.gz", ts=NOW)
+        why = why_not_armed(restored, NOW)
+        assert "restored from a backup" in why
+        assert not passed_recently(restored, rules="r", now=NOW, within=timedelta(hours=1))
+        arm(restored, account="main", by="bob", reason="looked", duration=timedelta(days=1), now=NOW)
+        assert why_not_armed(restored, NOW) == ""
