@@ -157,10 +157,10 @@ def is_triggered(order: PaperOrder, quote: Quote) -> bool:
     An answer without prices on both sides is no news of the market, and sets nothing off.
     """
     trigger = order.view.trigger_price
-    if trigger is None:
-        return True
     if not quote.usable:
         return False
+    if trigger is None:
+        return True
     level = float(trigger)
     downwards = (order.view.kind in _STOPS) == (order.view.side is Side.SELL)
     return quote.last <= level if downwards else quote.last >= level

@@ -19,8 +19,11 @@ __all__ = ["follow_trails", "trailed"]
 
 
 def trailed(order: PaperOrder, quote: Quote, instrument: Instrument) -> PaperOrder:
-    """A waiting trailing stop once the last trade has carried it on, never back; every other order as it is."""
-    if order.trail is None or order.triggered or not order.view.status.resting:
+    """A waiting trailing stop once the last trade has carried it on, never back; every other order as it is.
+
+    An answer without prices on both sides carries nothing on.
+    """
+    if order.trail is None or order.triggered or not order.view.status.resting or not quote.usable:
         return order
     sells, before = order.view.side is Side.SELL, order.view.trigger_price
     last = price_of((ticks_at_or_below if sells else ticks_at_or_above)(quote.last, instrument), instrument)

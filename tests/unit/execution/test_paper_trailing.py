@@ -111,3 +111,14 @@ def test_a_conditional_close_does_not_trail() -> None:
         account(HandMovedMarket()).submit(
             OrderRequest("2" * 32, BTC, Side.BUY, OrderKind.MARKET, D("0.1"), close=close)
         )
+
+
+def test_an_answer_without_prices_carries_no_trailing_stop_and_sets_none_off() -> None:
+    market = HandMovedMarket()
+    broker = account(market)
+    spread, market.spread = market.spread, -0.5  # crossed: no prices at all
+    broker.submit(trailing())
+    market.prices[BTC] = 500_000.0
+    assert stands(broker) is None
+    market.spread, market.prices[BTC] = spread, 50_000.0
+    assert stands(broker) == D(49_000)
