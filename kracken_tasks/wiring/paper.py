@@ -21,6 +21,7 @@ from kracken_tasks.wiring.venues import fill_rules
 
 if TYPE_CHECKING:
     from kracken_tasks.execution.broker import Broker
+    from kracken_tasks.execution.kill_switch import KillSwitch
     from kracken_tasks.execution.paper_matching import PaperBook
     from kracken_tasks.execution.tick_deps import CandleView, TickDeps
     from kracken_tasks.ledger import Ledger
@@ -104,9 +105,18 @@ def paper_tools(
         limits=risk_limits(settings),
         stops=stop_rules(settings),
         config=execution_config(settings),
+        kill_switch=_kill_switch(settings, home).holder,
         currency=settings.tax.base_currency,
     )
     return PaperTools(ledger, broker, deps)
+
+
+def _kill_switch(settings: Settings, home: Path | None) -> KillSwitch:
+    """The file under the account's own folder, else under the settings' home; or the setting."""
+    from kracken_tasks.execution.kill_switch import KillSwitch
+
+    own = settings if home is None else settings.model_copy(update={"home": home})
+    return KillSwitch(own.paths.kill_switch, always=settings.trading.kill_switch)
 
 
 def _book_of(market: PaperSource) -> Callable[[str], PaperBook]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kracken_tasks.errors import Misconfigured
+from kracken_tasks.execution.kill_switch import KillSwitch
 from kracken_tasks.paper import KrakenPaperLiveBot, MLTradingIntegration, create_kraken_paper_bot
 
 
@@ -61,6 +62,18 @@ def test_a_refused_trade_is_a_reason_and_not_an_exception(bot: KrakenPaperLiveBo
         assert word in answer["error"]
     assert bot.account.closed_trips() == ()
     assert bot.positions == {}
+
+
+def test_the_kill_switch_stops_a_paper_bot_s_entries_by_its_setting_and_by_a_file_in_its_home(tmp_path: Path) -> None:
+    stopped = create_kraken_paper_bot(config_dict={"trading": {"kill_switch": True}})
+    assert "held by the setting trading.kill_switch" in stopped.open_position("BTC/USD", "BUY")["error"]
+    homely = create_kraken_paper_bot(home=tmp_path)
+    assert homely.open_position("BTC/USD", "BUY")["success"]
+    KillSwitch(tmp_path / "emergency" / "KILL").hold("ada", "odd prices", homely.now())
+    assert "held by ada" in homely.open_position("ETH/USD", "BUY")["error"]
+    assert homely.open_position("BTC/USD", "SELL")["success"]
+    for made in (stopped, homely):
+        asyncio.run(made.close())
 
 
 def test_sell_closes_a_long_and_is_refused_with_a_reason_without_one(bot: KrakenPaperLiveBot) -> None:
