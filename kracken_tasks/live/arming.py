@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, Source
-from kracken_tasks.ledger.backup import RESTORED
 
 if TYPE_CHECKING:
     from kracken_tasks.ledger import Ledger
@@ -125,6 +124,8 @@ def why_not_armed(ledger: Ledger, now: datetime) -> str:
 
 def _restored_since(ledger: Ledger) -> bool:
     """Whether the newest word stands in a backup that the ledger was made from: it may have been taken back after that was made."""
+    from kracken_tasks.ledger.backup import RESTORED  # it loads the database's library, and only whoever has a ledger asks
+
     words, restored = ledger.notes(TOPIC), ledger.notes(RESTORED)
     return bool(words) and bool(restored) and restored[-1].seq > words[-1].seq
 
