@@ -124,7 +124,8 @@ def why_not_armed(ledger: Ledger, now: datetime) -> str:
 
 def _restored_since(ledger: Ledger) -> bool:
     """Whether the newest word stands in a backup that the ledger was made from: it may have been taken back after that was made."""
-    from kracken_tasks.ledger.backup import RESTORED  # it loads the database's library, and only whoever has a ledger asks
+    # Here and not above: it loads the database's library, and only whoever has a ledger asks.
+    from kracken_tasks.ledger.backup import RESTORED
 
     words, restored = ledger.notes(TOPIC), ledger.notes(RESTORED)
     return bool(words) and bool(restored) and restored[-1].seq > words[-1].seq
