@@ -119,8 +119,9 @@ def proposal_on(candidate: Candidate, limits: RiskLimits, *, commit_seq: int, no
         bar_seconds=candidate.key.timeframe.seconds,
     )
     return proposed(
-        candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now
-    )
+        candidate.key, candidate.strategy, candidate.frame, opinions, limits, commit_seq=commit_seq, now=now,
+        row_findings=candidate.against,
+    )  # fmt: skip
 
 
 def sized_on(

@@ -6,7 +6,7 @@ candles stands in its facts, is written down with it, and gives the same decisio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ import pandas as pd
 from kracken_tasks.domain.market import Instrument, Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Decision, Opinion, SizeReceipt, TradingState
 from kracken_tasks.risk.correlation import correlation_cut
-from kracken_tasks.risk.guards import EntryContext, freshness
+from kracken_tasks.risk.guards import EntryContext, cleanness, freshness
 from kracken_tasks.risk.kelly import KellyEstimate
 from kracken_tasks.risk.limits import RiskLimits
 from kracken_tasks.risk.policy import ENTRY_POLICY, evaluate
@@ -110,8 +110,13 @@ def proposed(
     *,
     commit_seq: int,
     now: datetime,
+    row_findings: Sequence[str] = (),
 ) -> Judged:
-    """What the strategy would do, on fresh candles: a BUY is still to be sized and guarded."""
+    """What the strategy would do, on fresh candles that nothing is held against: a BUY is still to be sized and guarded.
+
+    ``row_findings``: what row rules or quarantine hold against the candles; a SELL made from such is no opinion, and its answer is that
+    of ``rows_clean``.
+    """
     proposal = strategy.propose(key.symbol, frame, opinions)
     blank = Decision(
         symbol=key.symbol,
@@ -129,6 +134,10 @@ def proposed(
     if not fresh.passed:
         # Old candles are no reason to sell either; exits look at quotes.
         return Judged(replace(blank, action=Action.HOLD, guards=(fresh,), reason=fresh.reason), proposal)
+    clean = cleanness(row_findings)
+    if blank.action is Action.SELL and not clean.passed:
+        # Nor are rows that may be wrong: a misprint would sell.  An entry is refused by the same guard, with all the others.
+        return Judged(replace(blank, action=Action.HOLD, guards=(clean,), reason=clean.objection), proposal)
     return Judged(blank, proposal)
 
 
@@ -189,7 +198,9 @@ def judge(
     now: datetime,
 ) -> Judged:
     """The whole decision from candles, opinions and facts; the same again for the same again."""
-    before = proposed(key, strategy, frame, opinions, facts.limits, commit_seq=commit_seq, now=now)
+    before = proposed(
+        key, strategy, frame, opinions, facts.limits, commit_seq=commit_seq, now=now, row_findings=facts.row_findings
+    )
     if before.decision.action is not Action.BUY:
         return before
     return sized(before, key, frame, held, facts, now=now)

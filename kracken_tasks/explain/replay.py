@@ -91,8 +91,17 @@ def replay(
     asked = ask_modules(frame, strategy.modules, forecast=_forecast(was), now=now, bar_seconds=key.timeframe.seconds)
     told = {item.module: item for item in was.opinions if _as_recorded(item)}
     opinions = tuple(told.get(item.module, item) for item in asked)
-    again = proposed(key, strategy, frame, opinions, limits, commit_seq=was.commit_seq, now=now)
     facts = recorded_facts(entry)
+    again = proposed(
+        key,
+        strategy,
+        frame,
+        opinions,
+        limits,
+        commit_seq=was.commit_seq,
+        now=now,
+        row_findings=_held_against(was, facts),
+    )
     settings: list[tuple[str, Any, Any]] = []
     if facts is not None:
         settings = [*_settings(facts.limits, limits), *_settings(facts.rules, rules or facts.rules)]
@@ -122,6 +131,13 @@ def recorded_facts(entry: DecisionEntry) -> Facts | None:
             f"the facts of {entry.symbol} in tick {entry.tick_id} cannot be read by this version: {error}",
             tick_id=entry.tick_id, symbol=entry.symbol,
         ) from None  # fmt: skip
+
+
+def _held_against(was: Decision, facts: Facts | None) -> tuple[str, ...]:
+    """What row rules and quarantine held against the candles; where no facts were kept, in the words of the guard that refused."""
+    if facts is not None:
+        return facts.row_findings
+    return tuple(answer.reason for answer in was.guards if answer.guard == "rows_clean" and not answer.passed)
 
 
 def _held(facts: Facts, view: SeenCandles, key: SeriesKey, rows: int) -> dict[str, pd.DataFrame | None]:

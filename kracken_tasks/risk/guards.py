@@ -6,7 +6,7 @@ for a blocked trade, or a pass for a figure that is not a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,6 +21,7 @@ __all__ = [
     "Guard",
     "armed",
     "cash_enough",
+    "cleanness",
     "cluster_cap",
     "confidence_reached",
     "cooldown",
@@ -146,7 +147,12 @@ def freshness(bar_ts: datetime | None, bar_seconds: int, now: datetime, limits: 
 
 def rows_clean(context: EntryContext) -> GuardOutcome:
     """Neither the row rules nor the quarantine hold anything against the candles."""
-    return _outcome("rows_clean", not context.row_findings, "; ".join(context.row_findings) or "no findings")
+    return cleanness(context.row_findings)
+
+
+def cleanness(row_findings: Sequence[str]) -> GuardOutcome:
+    """``rows_clean`` from its bare facts, for decisions that no entry could follow anyway."""
+    return _outcome("rows_clean", not row_findings, "; ".join(row_findings) or "no findings")
 
 
 def venue_online(context: EntryContext) -> GuardOutcome:

@@ -38,6 +38,24 @@ def test_quarantined_symbol_is_not_entered_but_its_exit_still_runs(bench: Bench)
     bench.require_truth()
 
 
+@pytest.mark.parametrize("held_against", ["quarantine", "row rules"])
+def test_a_signal_made_from_rows_that_are_objected_to_sold_the_position(bench: Bench, held_against: str) -> None:
+    bench.tick({BTC: Action.BUY})
+    if held_against == "quarantine":
+        bench.candles.quarantined = {BTC}
+    else:
+        bench.findings = {BTC: "misprint"}
+    report = bench.tick({BTC: Action.SELL})
+    (decision,) = [one for one in report.decisions if one.symbol == BTC]
+    assert decision.action is Action.HOLD
+    assert decision.reason.startswith("blocked by rows_clean: ")
+    assert report.exits == ()
+    bench.require_truth()
+    bench.candles.quarantined, bench.findings = set(), {}
+    assert [left.purpose for left in bench.tick({BTC: Action.SELL}).exits] == [Purpose.EXIT]
+    bench.require_truth()
+
+
 def test_exits_run_before_and_without_candles(bench: Bench) -> None:
     bench.tick({BTC: Action.BUY})
     bench.market.prices[BTC] *= 1.08

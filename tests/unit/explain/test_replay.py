@@ -204,6 +204,17 @@ def test_facts_this_version_cannot_read_are_told_with_their_tick(days: Days) -> 
         days.again(replace(_bought(days), facts='{"instrument":{}}'))
 
 
+def test_a_sale_that_the_row_rules_took_back_is_taken_back_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    bench.findings = {BTC: "misprint"}
+    bench.tick({BTC: Action.SELL})
+    entry = bench.ledger.decisions()[-1]
+    assert entry.decision.action is Action.HOLD
+    assert replay(entry, bench.strategy, bench.candles, KEY, bench.limits).differences == ()
+    bench.ledger.close()
+
+
 def test_what_is_held_counts_in_the_size_again_with_its_own_candles(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.tick({BTC: Action.BUY})
