@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey
@@ -26,7 +27,7 @@ __all__ = ["held_frame", "held_rows"]
 
 
 def held_rows(store: Store, series: SeriesState, low: int, high: int) -> tuple[Block, Spans]:
-    """Held rows with low <= ts < high (the dataset's unit), the newest of each time, and the times they release.
+    """Rows still held with low <= ts < high (the dataset's unit), the newest of each time, and the times they release.
 
     Raises: BadData if there is none, or one cannot be kept.
     """
@@ -35,7 +36,10 @@ def held_rows(store: Store, series: SeriesState, low: int, high: int) -> tuple[B
     for entry in series.held:
         if entry.first < high and entry.last >= low:
             block = Block.from_table(as_it_came(table_of(store.get(entry.name))), dataset)
-            parts.append(block.take((block["ts"] >= low) & (block["ts"] < high)))
+            # A file is held while any row of it is: one whose time was told well since, or released, must not come back with it.
+            parts.append(
+                block.take((block["ts"] >= low) & (block["ts"] < high) & _within(block["ts"], series.rejected))
+            )
     rows = joined(parts, dataset)
     if not len(rows):
         raise BadData(f"{key}: nothing is held in quarantine there", series=str(key), held=len(series.held))
@@ -63,6 +67,14 @@ def held_frame(store: Store, series: SeriesState) -> pd.DataFrame:
         return pd.DataFrame(columns=[*dataset.columns, "rule", "reason"])
     rows = pd.concat(frames, ignore_index=True)
     ticks = rows["ts"].dt.as_unit(dataset.unit).astype("int64")
-    open_ = [any(start <= at < end for start, end in series.rejected) for at in ticks]
-    rows = rows[open_].drop_duplicates(["ts", *dataset.identity[1:]], keep="last")
+    rows = rows[_within(ticks.to_numpy(np.int64), series.rejected)].drop_duplicates(
+        ["ts", *dataset.identity[1:]], keep="last"
+    )
     return rows.sort_values("ts", kind="stable", ignore_index=True)
+
+
+def _within(ticks: NDArray[np.int64], times: Spans) -> NDArray[np.bool_]:
+    inside = np.zeros(len(ticks), bool)
+    for start, end in times:
+        inside |= (ticks >= start) & (ticks < end)
+    return inside

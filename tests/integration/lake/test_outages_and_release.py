@@ -163,6 +163,18 @@ def test_good_rows_for_the_same_windows_end_what_was_held(lake: Lake) -> None:
         lake.release(BTC, by="Ada", reason="late", known_at=hours(9))
 
 
+def test_a_bad_row_that_a_good_one_replaced_does_not_come_back_with_its_neighbours(lake: Lake) -> None:
+    good = candle_frame(10)
+    keeping_out(lake, good.assign(close=good["close"] * 2), [3, 6])
+    told = lake.stage(BTC, good.iloc[:5], asked_from=START, asked_to=hours(5), source="trades")
+    lake.commit(accepting([told]), known_at=hours(11))
+    assert lake.held(BTC)["ts"].tolist() == [pd.Timestamp(hours(6))]
+    assert lake.release(BTC, by="Ada", reason="that one is real", known_at=hours(12)).rows_added == 1
+    assert lake.snapshot().candles(BTC)["close"][3] == good["close"][3]
+    with pytest.raises(BadData, match="nothing is held"):
+        lake.release(BTC, by="Ada", reason="late", known_at=hours(13), start=hours(3), end=hours(4))
+
+
 def test_rows_held_by_an_earlier_verdict_can_still_be_released(lake: Lake) -> None:
     frame = candle_frame(12)
     keeping_out(lake, frame.iloc[:6], [2])
