@@ -185,12 +185,19 @@ def leg_rows(plan: BackfillPlan) -> list[dict[str, object]]:
 
 
 def not_fetched(snapshot: Snapshot, key: SeriesKey, span: Window) -> list[tuple[datetime, datetime]]:
-    """Holes worth filling: a window that was rejected would be rejected again."""
+    """Holes worth filling, those of outages too; a window that was rejected would be rejected again."""
     inside = on_grid(span, key.timeframe)
     if inside is None:
         return []
-    holes = snapshot.holes(key, inside.start, inside.end)
-    return [(hole.start, hole.end) for hole in holes if hole.cause is HoleCause.NOT_FETCHED]
+    wanted: list[tuple[datetime, datetime]] = []
+    for hole in snapshot.holes(key, inside.start, inside.end):
+        if hole.cause not in (HoleCause.NOT_FETCHED, HoleCause.VENUE_OUTAGE):
+            continue
+        if wanted and wanted[-1][1] == hole.start:  # lost in an outage and never asked for, side by side
+            wanted[-1] = (wanted[-1][0], hole.end)
+        else:
+            wanted.append((hole.start, hole.end))
+    return wanted
 
 
 def on_grid(span: Window, timeframe: Timeframe) -> Window | None:

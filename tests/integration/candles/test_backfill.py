@@ -113,6 +113,19 @@ def test_auto_takes_candles_where_they_reach_and_trades_before(venue: CcxtVenue,
         assert causes <= {HoleCause.NO_TRADES}
 
 
+def test_candles_lost_in_an_outage_are_filled_like_any_that_nobody_fetched(
+    venue: CcxtVenue, lake: Lake, tmp_path: Path
+) -> None:
+    minutes, since = SeriesKey("kraken", ADA, Timeframe.M1), NOW - 2 * DAY
+    lake.mark_outage(minutes, since, since + timedelta(hours=1), "503 Service Unavailable", known_at=since)
+    told = plan_backfill(lake, venue, ADA, [Timeframe.M1], since, since + timedelta(hours=1))
+    assert [leg.window for leg in told.legs] == [Window(since, since + timedelta(hours=1))]
+    carried_out(lake, venue, told, tmp_path)
+    assert len(lake.snapshot().candles(minutes)) > 0
+    left = lake.snapshot().holes(minutes, since, since + timedelta(hours=1))
+    assert {hole.cause for hole in left} <= {HoleCause.NO_TRADES}
+
+
 def test_a_second_run_has_nothing_to_do_and_asks_for_no_trade(venue: CcxtVenue, lake: Lake, tmp_path: Path) -> None:
     wanted = ([Timeframe.H1], NOW - 2 * DAY, NOW - DAY)
     carried_out(lake, venue, plan_backfill(lake, venue, ADA, *wanted, allowed=TRADES_ONLY), tmp_path)
