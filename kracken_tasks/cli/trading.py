@@ -10,7 +10,7 @@ from rich.markdown import Markdown
 
 from kracken_tasks import wiring
 from kracken_tasks.cli.values import console, say
-from kracken_tasks.domain.clock import WallClock, iso
+from kracken_tasks.domain.clock import WallClock, iso, sleep
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.domain.trading import TradingState
 from kracken_tasks.errors import KrackenError, Misconfigured
@@ -173,8 +173,9 @@ def flatten(
         return
     tools = wiring.flatten_tools(settings)
     report = flatten_account(
-        tools.broker, tools.ledger, WallClock(), holder=tools.holder, by=by, config=tools.config, journal=tools.journal
-    )
+        tools.broker, tools.ledger, WallClock(), holder=tools.holder, by=by, config=tools.config, journal=tools.journal,
+        pause=sleep,
+    )  # fmt: skip
     for left in report.exits:
         say(f"{left.symbol}: {left.purpose.value}: {left.reason} {left.problem}".rstrip())
     for symbol, problem in report.problems.items():

@@ -3,7 +3,8 @@
 In: what a tick works with, which position, who says so and why.  Out: ``Exit``.  Never: candles, signals, models; a second sale where one
 is in doubt.
 
-It runs under the tick's lease and in the tick's order: look, sell, look again, put back the stop of whatever could not be sold.
+It runs under the tick's lease and in the tick's order: look, sell, look again, put back the stop of whatever could not be sold;
+a doubt that leaves a position bare is waited out as a tick does.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from kracken_tasks.errors import TradeRefused
 from kracken_tasks.execution.desk import Desk, trading_desk
 from kracken_tasks.execution.exits import Exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
-from kracken_tasks.execution.protect import protect
+from kracken_tasks.execution.patience import look_again, outlast_doubt
+from kracken_tasks.execution.protect import Protection, protect
 from kracken_tasks.execution.reconcile import reconcile
 from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
-from kracken_tasks.ledger import Source
+from kracken_tasks.ledger import FillEntry, Source
 
 __all__ = ["close_by_hand"]
 
@@ -30,7 +32,7 @@ def close_by_hand(deps: TickDeps, slot: TickSlot, position_id: str, *, reason: s
     """
     with trading_desk(
         deps.broker, deps.ledger, deps.wall, holder=deps.holder, tick_id=slot.tick_id, source=Source.PERSON,
-        config=deps.config,
+        config=deps.config, pause=deps.pause,
     ) as desk:  # fmt: skip
         return _close(deps, desk, position_id, reason)
 
@@ -46,9 +48,15 @@ def _close(deps: TickDeps, desk: Desk, position_id: str, reason: str) -> Exit:
         raise TradeRefused(f"{position.symbol} is in doubt: {doubt}", position_id=position_id, symbol=position.symbol)
     quote = desk.broker.quotes([position.symbol])[position.symbol]
     left = leave(desk, position, quote, look.stops(position.symbol), purpose=Purpose.EXIT, reason=reason)
-    again = reconcile(desk)
-    protect(desk, again)
-    left = settled(desk, left, again.fills)
+    fills: list[FillEntry] = []
+
+    def protect_again() -> tuple[Protection, ...]:
+        again = look_again(desk, lambda: reconcile(desk))
+        fills.extend(again.fills)
+        return protect(desk, again)
+
+    outlast_doubt(desk, protect_again(), protect_again)
+    left = settled(desk, left, fills)
     return replace(left, problem=left.problem or desk.unknown.get(position.symbol, ""))
 
 

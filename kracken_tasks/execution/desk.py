@@ -22,7 +22,7 @@ from kracken_tasks.execution.costs import CostModel
 from kracken_tasks.execution.orders import SendRules
 from kracken_tasks.ledger import Lease, LeaseHeld, LeaseLost, Ledger, Source
 
-__all__ = ["AccountInUse", "Desk", "ExecutionConfig", "lease_name", "trading_desk"]
+__all__ = ["AccountInUse", "Desk", "ExecutionConfig", "lease_name", "no_pause", "trading_desk"]
 
 _MOST_OF_IT = 0.9  # of the lease's time: a wait begins and ends with nearly all of it left
 
@@ -70,8 +70,8 @@ def lease_name(ledger: Ledger) -> str:
     return f"trading:{ledger.exchange}:{ledger.account}"
 
 
-def _no_pause(seconds: float) -> None:
-    return None
+def no_pause(seconds: float) -> None:
+    """A pause that is none: for runs that wait for nothing."""
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class Desk:
     unknown: dict[str, str] = field(default_factory=dict)
     owed: frozenset[str] = frozenset()
     touched: bool = False
-    pause: Callable[[float], None] = _no_pause
+    pause: Callable[[float], None] = no_pause
 
     def require_lease(self, left: float = 0.5) -> None:
         """Make sure, before a step that cannot be taken back or a long wait, that nobody else may trade.
@@ -167,7 +167,7 @@ def trading_desk(
     config: ExecutionConfig,
     actor: str | None = None,
     take_over: bool = False,
-    pause: Callable[[float], None] = _no_pause,
+    pause: Callable[[float], None] = no_pause,
 ) -> Iterator[Desk]:
     """A desk under the account's lease, which is given back at the end whatever happened.
 

@@ -8,8 +8,9 @@ The lease is taken over if another run holds it: that run's token is stale from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from kracken_tasks.domain.clock import Clock, iso
@@ -17,10 +18,11 @@ from kracken_tasks.domain.trading import Purpose, TradingState
 from kracken_tasks.errors import KrackenError
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
-from kracken_tasks.execution.desk import Desk, ExecutionConfig, trading_desk
+from kracken_tasks.execution.desk import Desk, ExecutionConfig, no_pause, trading_desk
 from kracken_tasks.execution.exits import Exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import state_text
+from kracken_tasks.execution.patience import look_again, outlast_doubt
 from kracken_tasks.execution.protect import Protection, protect
 from kracken_tasks.execution.quoting import usable_quotes
 from kracken_tasks.execution.reconcile import Reconciled, reconcile, waits_to_sell
@@ -34,7 +36,7 @@ __all__ = ["FlattenReport", "flatten"]
 class FlattenReport:
     """What flattening did.  ``left`` are the stops of positions that could not be sold whole; ``problems`` say why, by symbol.
 
-    A symbol in doubt is not sold: its doubt ends within the deadline and the listing lag, and flattening again sells what is left.
+    A symbol still in doubt is not sold: its doubt ends within the deadline and the listing lag, and flattening again sells what is left.
     """
 
     tick_id: str
@@ -58,15 +60,17 @@ def flatten(
     by: str,
     config: ExecutionConfig | None = None,
     journal: Path | None = None,
+    pause: Callable[[float], None] = no_pause,
 ) -> FlattenReport:
     """Halt the account, cancel what is ours, sell what is held.  Repeating it sells what is left.
 
-    ``journal`` of a direct flatten: adopted first, or what it sold would be sold again.
+    ``journal`` of a direct flatten: adopted first, or what it sold would be sold again.  ``pause`` lets so many seconds pass: a doubt that
+    leaves a position bare is waited out, for a minute and a half at most where a fill is owed, and what is left by then is sold.
     Raises: RetryLater if the venue cannot be read.
     """
     with trading_desk(
         broker, ledger, wall, holder=holder, tick_id=f"flatten@{iso(broker.now())}", source=Source.FLATTEN,
-        config=config or ExecutionConfig(), take_over=True,
+        config=config or ExecutionConfig(), take_over=True, pause=pause,
     ) as desk:  # fmt: skip
         unread = adopt_or_halt(ledger, journal, broker)
         _halt(ledger, by, desk)
@@ -86,8 +90,32 @@ def _halt(ledger: Ledger, by: str, desk: Desk) -> None:
 
 
 def _flatten(desk: Desk, look: Reconciled) -> FlattenReport:
-    problems: dict[str, str] = dict(look.unknown)
-    canceled = _cancel_entries(desk, look, problems)
+    canceled: list[str] = []
+    exits: list[Exit] = []
+    problems: dict[str, str] = {}
+
+    def sell_what_is_held(look: Reconciled) -> tuple[Protection, ...]:
+        """Sell, look what became of it, put back the stops of the rest; what stood in the way before is forgotten."""
+        problems.clear()
+        problems.update(look.unknown)
+        canceled.extend(_cancel_entries(desk, look, problems))
+        before = [settled(desk, left, look.fills) for left in exits]
+        fresh = _sell_all(desk, look, problems)
+        again = _looked(desk)
+        exits[:] = [settled(desk, left, again.fills) for left in (*before, *fresh)]
+        problems.update({left.symbol: left.problem for left in exits[len(before) :] if left.problem})
+        return protect(desk, again)
+
+    protections = outlast_doubt(desk, sell_what_is_held(look), lambda: sell_what_is_held(_looked(desk)))
+    remaining = tuple(item for item in protections if item.position_id is not None)
+    return FlattenReport(desk.tick_id, tuple(canceled), tuple(exits), remaining, problems)
+
+
+def _looked(desk: Desk) -> Reconciled:
+    return look_again(desk, partial(reconcile, desk))
+
+
+def _sell_all(desk: Desk, look: Reconciled, problems: dict[str, str]) -> list[Exit]:
     positions = desk.ledger.positions()
     quotes, unquoted = usable_quotes(desk.broker, positions)
     problems |= {symbol: why for symbol, why in unquoted.items() if symbol not in problems}
@@ -98,19 +126,12 @@ def _flatten(desk: Desk, look: Reconciled) -> FlattenReport:
         if symbol not in quotes:  # its stop stays, and the others are sold
             continue
         try:
-            left = leave(
-                desk, position, quotes[symbol], look.stops(symbol), purpose=Purpose.FLATTEN, reason="flattened"
+            exits.append(
+                leave(desk, position, quotes[symbol], look.stops(symbol), purpose=Purpose.FLATTEN, reason="flattened")
             )
         except KrackenError as error:  # the others are sold all the same
             problems[symbol] = str(error)
-            continue
-        exits.append(left)
-    again = reconcile(desk)
-    exits = [settled(desk, left, again.fills) for left in exits]
-    problems |= {left.symbol: left.problem for left in exits if left.problem}
-    protections = protect(desk, again)
-    remaining = tuple(item for item in protections if item.position_id is not None)
-    return FlattenReport(desk.tick_id, canceled, tuple(exits), remaining, problems)
+    return exits
 
 
 def _cancel_entries(desk: Desk, look: Reconciled, problems: dict[str, str]) -> tuple[str, ...]:

@@ -17,11 +17,11 @@ from kracken_tasks.errors import BadData, KrackenError, RetryLater
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.exits import settled
 from kracken_tasks.execution.marks import account_state, mark, move_state, moved_since_mark, pairs_of_held
-from kracken_tasks.execution.protect import merged, protect
+from kracken_tasks.execution.patience import look_again, outlast_doubt
+from kracken_tasks.execution.protect import Protection, merged, protect
 from kracken_tasks.execution.reconcile import (
     Reconciled,
     check_balances,
-    doubt_ends,
     mark_of_last_tick,
     reconcile,
 )
@@ -34,10 +34,6 @@ from kracken_tasks.risk.state import AccountState
 from kracken_tasks.strategies.proposal import Strategy
 
 __all__ = ["Run"]
-
-_AGAIN_AFTER_SECONDS = (1.0, 3.0)
-_CLOCK_STEP_SECONDS = 1.0  # venues tell whole seconds
-_PATIENCE = (1.0, 2.0, 4.0, 8.0)  # listing lags; Kraken's fills are told within a minute, settled or not
 
 
 class Run:
@@ -173,37 +169,19 @@ class Run:
         return look
 
     def _look_again(self) -> Reconciled:
-        """Look at what was sent.  A listing that cannot be read is asked again: what an exit left over lies without a stop until then."""
-        for seconds in _AGAIN_AFTER_SECONDS:
-            try:
-                look = self._reconcile()
-            except RetryLater:
-                self.desk.wait(seconds)
-            else:
-                break
-        else:
-            look = self._reconcile()
+        """Look at what was sent."""
+        look = look_again(self.desk, self._reconcile)
         self.desk.touched, self._moved = False, set()
         return look
 
     def _outlast_doubt(self) -> None:
-        """Wait until a doubt that leaves a position naked is over, look and protect: the next slot may be an hour away.
+        """Wait until a doubt that leaves a position naked is over, look and protect."""
 
-        For how long the venue owes a fill nobody knows: then it is looked again and again, for as long as that ordinarily takes.
-        """
-        for patience in _PATIENCE:
-            naked = {item.symbol for item in self._found.protections if not item.protected}
-            until = doubt_ends(self.desk, naked, self.deps.broker.now())
-            if until is None:
-                return
-            self.desk.wait((until - self.deps.broker.now()).total_seconds() * patience + _CLOCK_STEP_SECONDS)
-            if self.deps.broker.now() <= until:
-                return  # market time stands still or is slow: the next tick will know
-            for symbol in naked:
-                self.desk.unknown.pop(symbol, None)  # the look says anew what is in doubt
+        def protect_again() -> tuple[Protection, ...]:
             self._protect(self._look_again())
-            if not naked & self.desk.owed:
-                return
+            return self._found.protections
+
+        outlast_doubt(self.desk, self._found.protections, protect_again)
 
     @contextmanager
     def _guarding(self, symbol: str) -> Iterator[None]:

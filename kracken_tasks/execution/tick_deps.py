@@ -18,7 +18,7 @@ from kracken_tasks.domain.clock import Clock, iso
 from kracken_tasks.domain.market import SeriesKey
 from kracken_tasks.domain.refs import Finding
 from kracken_tasks.execution.broker import Broker
-from kracken_tasks.execution.desk import ExecutionConfig
+from kracken_tasks.execution.desk import ExecutionConfig, no_pause
 from kracken_tasks.execution.entries import Elsewhere, ForecastSource
 from kracken_tasks.ledger import Ledger
 from kracken_tasks.risk.limits import RiskLimits
@@ -75,10 +75,6 @@ def _no_cap(now: datetime) -> None:
     return None
 
 
-def _no_pause(seconds: float) -> None:
-    return None
-
-
 def _as_it_is(now: datetime) -> Callable[[Strategy], Strategy]:
     return lambda strategy: strategy
 
@@ -125,7 +121,7 @@ class TickDeps:
     kill_switch: Callable[[], str] = _nobody_holds_it
     not_armed: Callable[[datetime], str] = _needs_no_arming
     first_orders: Callable[[datetime], tuple[float, str] | None] = _no_cap
-    pause: Callable[[float], None] = _no_pause
+    pause: Callable[[float], None] = no_pause
     journal: Path | None = None
     currency: str = "USD"
     rates: Mapping[str, Decimal] = field(default_factory=dict)

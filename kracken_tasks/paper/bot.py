@@ -145,7 +145,9 @@ class KrakenPaperLiveBot:
         """Halt, cancel everything, sell everything.  Nothing is entered afterwards until ``resume``."""
         account, tools = self.account, self.account.tools
         before = account.positions()
-        report = flatten(tools.broker, tools.ledger, tools.wall, holder=tools.holder, by=by, config=tools.config)
+        report = flatten(
+            tools.broker, tools.ledger, tools.wall, holder=tools.holder, by=by, config=tools.config, pause=tools.pause
+        )
         closed = account.note_closed(before)
         account.look()
         problem = "; ".join(f"{symbol}: {why}" for symbol, why in report.problems.items())

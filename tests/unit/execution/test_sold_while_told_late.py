@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kracken_tasks.domain.trading import Action, Side
+from kracken_tasks.execution.by_hand import close_by_hand
+from kracken_tasks.execution.flatten import flatten
 from kracken_tasks.execution.paper_matching import PaperBook
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.ledger import IntentResult
@@ -60,13 +62,16 @@ def test_what_the_stop_had_sold_was_sold_again_out_of_the_coins_of_the_accounts_
     bench.ledger.close()
 
 
-def half_sold_by_its_stop(bench: Bench, *, pause: Callable[[float], None]) -> TickReport:
-    """A tick that sells, while the stop sells half of the position in a thin book before it can be canceled."""
+def that_sells_half(bench: Bench) -> LyingVenue:
+    """A venue whose stop sells half of the position in a thin book before it can be canceled, and which tells of it late."""
     half = bench.ledger.positions()[BTC].amount / 2
     bench.venue.fill_lag = LATE
     bench.venue.books[BTC] = PaperBook(bids=((D("48000"), half),), asks=())
-    told_late = LyingVenue(bench.venue, cancel=with_a_dip_before_it(bench))
-    return bench.tick({BTC: Action.SELL}, broker=told_late, pause=pause)
+    return LyingVenue(bench.venue, cancel=with_a_dip_before_it(bench))
+
+
+def half_sold_by_its_stop(bench: Bench, *, pause: Callable[[float], None]) -> TickReport:
+    return bench.tick({BTC: Action.SELL}, broker=that_sells_half(bench), pause=pause)
 
 
 def test_the_half_that_the_stop_left_lay_bare_until_the_next_tick(tmp_path: Path) -> None:
@@ -93,6 +98,75 @@ def test_a_venue_that_never_tells_a_fill_holds_no_tick_up_for_ever(tmp_path: Pat
     assert 60 < sum(waited) < 120
     told_on_time(bench)
     bench.require_truth()
+    bench.ledger.close()
+
+
+def test_what_a_person_closed_by_half_lay_bare_until_the_next_tick(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    bench.pass_time(60)
+    held = bench.ledger.positions()[BTC]
+    deps = bench.deps(broker=that_sells_half(bench), pause=bench.pass_time)
+    left = close_by_hand(deps, bench.slot(), held.position_id, reason="enough")
+    assert "still held" in left.problem
+    assert bench.ledger.positions()[BTC].amount < held.amount
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def with_coins_of_its_owner(folder: Path) -> Bench:
+    """An account in which 1 BTC is not the bot's, beside what it has bought."""
+    bench = Bench(folder, symbols=(BTC,))
+    bench.venue.inner.deposit("BTC", D(1))
+    bench.tick()
+    bench.tick({BTC: Action.BUY})
+    bench.pass_time(60)
+    return bench
+
+
+def test_flattening_left_the_half_that_the_stop_had_not_sold_bare_and_unsold(tmp_path: Path) -> None:
+    bench = with_coins_of_its_owner(tmp_path)
+
+    def pause(seconds: float) -> None:
+        bench.pass_time(seconds)
+        bench.venue.books.clear()  # others have come to buy
+
+    report = flatten(that_sells_half(bench), bench.ledger, bench.wall, holder="cli", by="ada", pause=pause)
+    assert report.flat
+    assert [(left.problem, [sent.result for sent in left.sent]) for left in report.exits] == [
+        ("", [IntentResult.WITHDRAWN]),
+        ("", [IntentResult.ACCEPTED]),
+    ]
+    assert bench.venue.inner.balances()["BTC"].total == 1
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_flattening_puts_a_stop_back_under_what_nobody_buys_once_the_doubt_is_over(tmp_path: Path) -> None:
+    bench = with_coins_of_its_owner(tmp_path)
+    venue = that_sells_half(bench)
+    report = flatten(venue, bench.ledger, bench.wall, holder="cli", by="ada", pause=bench.pass_time)
+    assert [item.protected for item in report.left] == [True]
+    assert "still held" in report.problems[BTC]
+    assert bench.venue.inner.balances()["BTC"].total == 1 + bench.ledger.positions()[BTC].amount
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_venue_that_never_tells_a_fill_holds_no_flattening_up_for_ever(tmp_path: Path) -> None:
+    bench = with_coins_of_its_owner(tmp_path)
+    waited: list[float] = []
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        bench.pass_time(seconds)
+        bench.venue.fill_lag += timedelta(seconds=seconds)
+
+    report = flatten(that_sells_half(bench), bench.ledger, bench.wall, holder="cli", by="ada", pause=pause)
+    assert 60 < sum(waited) < 120
+    assert "not listed yet" in report.problems[BTC]
+    told_on_time(bench)
+    assert bench.venue.inner.balances()["BTC"].total == 1 + bench.ledger.positions()[BTC].amount
     bench.ledger.close()
 
 
