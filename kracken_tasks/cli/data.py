@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kracken_tasks import wiring
 from kracken_tasks.cli.values import console, moment, say
 from kracken_tasks.domain.clock import WallClock, iso
-from kracken_tasks.domain.market import Tape, TapeKey, Timeframe
+from kracken_tasks.domain.market import SeriesKey, Tape, TapeKey, Timeframe
 from kracken_tasks.domain.refs import Finding
-from kracken_tasks.errors import BadData, Misconfigured, RetryLater
+from kracken_tasks.errors import BadData, KrackenError, Misconfigured, RetryLater
 from kracken_tasks.settings import Settings, load_settings
 
 __all__ = ["add_to"]
@@ -34,30 +34,54 @@ def ingest(
     timeframe: Annotated[list[Timeframe] | None, typer.Option(help="Repeat for several. Default: pairs.yaml")] = None,
     start: Annotated[str | None, typer.Option(help="Oldest candle wanted. Default: as deep as the venue gives")] = None,
 ) -> None:
-    """Fetch the closed candles the lake lacks, check them, commit them.  Running it again changes nothing."""
+    """Fetch the closed candles the lake lacks, check them, commit them.  Running it again changes nothing.
+
+    A pair that is not listed any more, or a venue that is silent, keeps no other series back; it is told at the end, as a failure.
+    """
     from kracken_tasks.candles.ingestion import batch_of, decimals_from, stage_missing
 
     settings, oldest = load_settings(), moment(start)
     store, keys = wiring.lake(settings), wiring.series(settings, exchange, symbols, timeframe)
-    arrived = []
+    arrived, failed, silent = [], dict[SeriesKey, KrackenError](), dict[str, KrackenError]()
     with _progress() as progress:
         bar = progress.add_task("fetching", total=len(keys))
         for key in keys:
             progress.update(bar, description=f"fetching {key}")
-            venue = wiring.venue(settings, key.exchange)
-            arrived.append(stage_missing(store, venue, key, start=oldest, decimals=decimals_from(venue.instruments)))
+            try:
+                if key.exchange in silent:  # it would be waited for again, series after series
+                    raise silent[key.exchange]
+                venue = wiring.venue(settings, key.exchange)
+                arrived.append(
+                    stage_missing(store, venue, key, start=oldest, decimals=decimals_from(venue.instruments))
+                )
+            except (BadData, Misconfigured, RetryLater) as error:
+                failed[key] = error
+                if isinstance(error, RetryLater):
+                    silent[key.exchange] = error
             progress.advance(bar)
         progress.update(bar, description="fetched")
     for gap in (gap for one in arrived for gap in one.gaps):
         say(f"not to be had: {gap.detail}")
     batch = batch_of(arrived)
-    if not batch.series:
+    if batch.series:
+        now = wiring.market_now(settings)
+        verdict = wiring.judge(settings)(batch, now)
+        commit = store.commit(verdict, known_at=now)
+        _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+    elif arrived:
         say("nothing new has closed")
-        return
-    now = wiring.market_now(settings)
-    verdict = wiring.judge(settings)(batch, now)
-    commit = store.commit(verdict, known_at=now)
-    _tell(verdict.findings, commit.seq, commit.rows_added, commit.rows_revised)
+    if failed:
+        raise _what_failed(failed, len(keys))
+
+
+def _what_failed(failed: Mapping[SeriesKey, KrackenError], asked: int) -> KrackenError:
+    errors = list(dict.fromkeys(failed.values()))
+    if len(errors) == 1 and len(failed) == asked:
+        return errors[0]
+    told = "; ".join(f"{key}: {error.message}" for key, error in failed.items())
+    return type(errors[0])(
+        f"{len(failed)} of {asked} series could not be fetched: {told}", failed=list(map(str, failed))
+    )
 
 
 def import_files(

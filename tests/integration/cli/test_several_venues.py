@@ -41,3 +41,18 @@ def test_one_ingest_brings_the_candles_of_every_enabled_venue(
     assert sorted(str(key) for key in snapshot.series()) == SERIES
     assert all(len(snapshot.candles(key)) >= 100 for key in snapshot.series())
     assert again.code == 0
+
+
+def test_a_pair_that_is_not_listed_any_more_keeps_no_other_series_back(
+    kracken: Kracken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "exchanges.yaml").write_text(
+        "exchanges: {kraken: {symbols: [GONE/USD, BTC/USD], timeframes: [1h]}}\n"
+    )
+    with running_sandbox(config=sandbox_config()) as sandbox:
+        monkeypatch.setenv("KRACKEN_SANDBOX__PORT", sandbox.base_url.rsplit(":", 1)[1])
+        said = kracken("ingest")
+    assert said.code != 0
+    assert "1 of 2 series could not be fetched: kraken GONE/USD 1h: kraken lists no GONE/USD" in said.sentence
+    assert [str(key) for key in wiring.lake(load_settings()).snapshot().series()] == ["kraken BTC/USD 1h"]
