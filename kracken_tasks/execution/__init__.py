@@ -10,7 +10,8 @@ Never: retries of what may have happened, orders without an intent, positions wi
   ``paper_replay`` plays a recorded hour again)
 - ``desk``       what one run works with, under the account's lease
 - ``booking``    fills into the ledger, each once, with its alert (``news``)
-- ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed
+- ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed ·
+  ``closes`` stops that came with entries, told apart from them
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
 - ``marks``      equity and trading state · ``account`` what is spoken for · ``second_source`` what other venues say of a price
 - ``judging``    signals, strategy, size and guards as one pure function · ``team`` the same for several agents on one symbol

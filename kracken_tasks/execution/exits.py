@@ -121,10 +121,10 @@ def _sell(
 
 
 def free_coins(desk: Desk, stops: Sequence[VenueOrder]) -> None:
-    """Cancel the stops that hold the coins, then look what they had filled until then."""
+    """Cancel the stops that hold the coins, then look what they had filled until then.  Raises: as ``follow_up``."""
     for stop in stops:
         desk.require_lease()
         desk.touched = True
         desk.broker.cancel(stop.order_id)
     if stops:
-        follow_up(desk, (stop.order_id for stop in stops))
+        follow_up(desk, (stop.order_id for stop in stops), ended=True)

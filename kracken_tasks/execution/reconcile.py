@@ -9,7 +9,7 @@ neither among the open nor, looked at after them, among the closed orders.  Unti
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,8 +18,9 @@ from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import Balance, split_symbol
 from kracken_tasks.domain.money import plain
 from kracken_tasks.domain.trading import CashMovement, Fill, Purpose, Side, VenueOrder
-from kracken_tasks.errors import RetryLater
+from kracken_tasks.errors import RetryLater, StateUnknown
 from kracken_tasks.execution.booking import Booked, Owners, book
+from kracken_tasks.execution.closes import closes_never_listed, stops_of_untold_entries
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.strangers import adopt_strangers, report_strangers
 from kracken_tasks.ledger import (
@@ -52,6 +53,7 @@ LOOKED_UP_TO = "looked_up_to"
 # Fills that the ledger lacks make it differ from the venue; one that is listed later than this is looked for by a person.
 _DIFFERING_LOOKS_BACK = timedelta(days=1)
 _WHOLE_HISTORY = timedelta(days=3650)
+_CANCELS_TAKE_SECONDS = (1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _reconcile(desk: Desk) -> Reconciled:
     relevant = [order for order in seen.values() if order.status.resting or _concerns_us(desk, owners, order, fills)]
     desk.keep_lease()
     booked = book(desk, owners, relevant, fills, now)
-    closes = _closes_never_listed(desk, booked, seen, now)
+    closes = closes_never_listed(desk, booked, seen, now)
     seen |= closes
     if closes:
         booked = _with_more(booked, book(desk, owners, closes.values(), fills, now), closes.values())
@@ -132,9 +134,13 @@ def _reconcile(desk: Desk) -> Reconciled:
     unknown |= {seen[order_id].symbol: reason for order_id, reason in booked.late.items()}
     # An order that cannot be, and rests: nobody can tell what it will do, so its symbol is left alone until it is gone.
     unknown |= {seen[i].symbol: reason for i, reason in booked.illegal.items() if seen[i].status.resting}
+    stops = [order for order in seen.values() if order.status.resting and waits_to_sell(order)]
+    untold = stops_of_untold_entries(desk, owners, stops, seen, now)
+    unknown |= {stop.symbol: f"{reason} filled and not listed yet: its stop rests" for stop, reason in untold}
     report_strangers(desk, booked.foreign_orders, now)
     desk.unknown = dict(unknown)
-    desk.owed = _owed(desk, [*missing, *(seen[order_id] for order_id in booked.late)], now)
+    owing = [*missing, *(seen[order_id] for order_id in booked.late), *(stop for stop, _ in untold)]
+    desk.owed = _owed(desk, owing, now)
     # An order asked for by id may rest although the listing lags behind: leaving it out would place its stop twice.
     ours_open = tuple(
         order for order in seen.values() if order.status.resting and owners.of(order.order_id) is not None
@@ -142,14 +148,31 @@ def _reconcile(desk: Desk) -> Reconciled:
     return Reconciled(now, resolved, unknown, booked.fills, ours_open, booked.foreign_orders, booked.foreign_fills)
 
 
-def follow_up(desk: Desk, order_ids: Iterable[str]) -> tuple[FillEntry, ...]:
+def follow_up(desk: Desk, order_ids: Iterable[str], *, ended: bool = False) -> tuple[FillEntry, ...]:
     """Look at orders just canceled or amended, so that what they filled until then is booked before the next step.
 
-    Raises: RetryLater if they cannot be read; the next reconcile finds them.
+    ``ended``: the next step needs their coins.  A venue may take a cancel and carry it out later (Kraken: ``pending``), and until then the
+    order trades on: it is looked at again, a few seconds long.
+    Raises: RetryLater if they cannot be read; the next reconcile finds them.  StateUnknown for one that was to end and rests on.
     """
     wanted = tuple(order_ids)
     if not wanted:
         return ()
+    fills, resting = _looked_at(desk, wanted)
+    for seconds in _CANCELS_TAKE_SECONDS if ended else ():
+        if not resting:
+            break
+        desk.wait(seconds)
+        more, resting = _looked_at(desk, wanted)
+        fills += more
+    if ended and resting:
+        told = f"{desk.broker.exchange} has taken the cancel of {', '.join(resting)} and lists it as resting"
+        raise StateUnknown(told, orders=resting)
+    return fills
+
+
+def _looked_at(desk: Desk, wanted: Sequence[str]) -> tuple[tuple[FillEntry, ...], list[str]]:
+    """What a look at these orders has booked, and which of them rest."""
     now = desk.broker.now()
     orders, fills = desk.broker.orders_with_fills(wanted, _booked_since(desk, _since(desk, now)))
     missing = [order_id for order_id in wanted if order_id not in orders]
@@ -159,7 +182,7 @@ def follow_up(desk: Desk, order_ids: Iterable[str]) -> tuple[FillEntry, ...]:
     for order_id, reason in booked.late.items():
         desk.unknown[orders[order_id].symbol] = reason
     desk.owed |= _owed(desk, [orders[order_id] for order_id in booked.late], now)
-    return booked.fills
+    return booked.fills, [order_id for order_id, order in orders.items() if order.status.resting]
 
 
 def doubt_ends(desk: Desk, symbols: Container[str], now: datetime) -> datetime | None:
@@ -300,38 +323,6 @@ def _missing_details(
 
 def _concerns_us(desk: Desk, owners: Owners, order: VenueOrder, fills: Iterable[Fill]) -> bool:
     return owners.of(order.order_id) is not None or any(fill.order_id == order.order_id for fill in fills)
-
-
-def _closes_never_listed(
-    desk: Desk, booked: Booked, seen: Mapping[str, VenueOrder], now: datetime
-) -> dict[str, VenueOrder]:
-    """Stops that came with entries and rest no more, although no look has ever seen them rest.
-
-    Such a stop has sold what its entry bought.  Where the fills of orders are told later than the orders end, only its own listing says so,
-    and whoever believes the position sells it again, out of coins of the account's owner.
-    """
-    recent = [*booked.fills, *desk.ledger.fills(now - desk.config.fill_overlap)]
-    entries = {fill.order_id: fill for fill in recent if fill.purpose is Purpose.ENTRY}
-    missing = {order_id: fill.ts for order_id, fill in entries.items() if _lacks_its_close(desk, fill, seen)}
-    if not missing:
-        return {}
-    desk.keep_lease()
-    closed = desk.broker.closed_orders(min(missing.values()) - desk.config.clock_skew)
-    return {order.order_id: order for order in closed if order.parent_id in missing and order.order_id not in seen}
-
-
-def _lacks_its_close(desk: Desk, fill: FillEntry, seen: Mapping[str, VenueOrder]) -> bool:
-    """Whether less of an entry's stop is known, resting or over, than the entry has filled, and its position counts on it."""
-    intent = desk.ledger.intent_of_order(fill.order_id)
-    position = desk.ledger.positions().get(fill.symbol)
-    if intent is None or intent.request.close is None or position is None or position.position_id != fill.position_id:
-        return False
-    amounts = {one.order_id: one.amount for one in seen.values() if one.parent_id == fill.order_id}
-    for one in desk.ledger.orders().values():
-        if one.parent_id == fill.order_id:  # as it was when it came: it may have been amended since
-            amounts[one.order_id] = desk.ledger.order_history(one.order_id)[0].order.amount
-    filled = sum((entry.amount for entry in desk.ledger.fills_of(fill.order_id)), Decimal(0))
-    return sum(amounts.values(), Decimal(0)) < filled
 
 
 def _with_more(booked: Booked, theirs: Booked, orders: Iterable[VenueOrder]) -> Booked:

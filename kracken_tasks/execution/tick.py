@@ -296,7 +296,11 @@ class _Tick(Run):
     def _end(self, look: Reconciled, *, finished: bool) -> None:
         """Look at what was sent, wait out what leaves a position naked, write the account down; the tick itself only if it is finished."""
         if self.desk.touched:  # one look for all that was sent
-            self._protect(look)
+            look = self._protect(look)
+        if self._found.exits:  # what has been left is not bought again by what still rests of its entry
+            later = self._take_back_entries(look)
+            if later is not look:
+                self._protect(later)
         self._outlast_doubt()
         self._close_books(finished=finished)
 

@@ -31,7 +31,7 @@ from kracken_tasks.domain.trading import (
     TradingState,
     VenueOrder,
 )
-from kracken_tasks.errors import RetryLater, StateUnknown, TradeRefused
+from kracken_tasks.errors import KrackenError, RetryLater, StateUnknown, TradeRefused
 from kracken_tasks.execution.advanced.forms import ALONE, PRICED, Form, fits, form_of, resting_request
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.orders import below_minimum
@@ -207,7 +207,7 @@ def _freed(desk: Desk, key: IntentKey, request: OrderRequest, stops: Sequence[Ve
             desk.require_lease()
             desk.touched = True
             desk.broker.cancel(stop.order_id)
-        follow_up(desk, (stop.order_id for stop in stops))
+        follow_up(desk, (stop.order_id for stop in stops), ended=True)
     except LeaseLost:
         raise
     except (RetryLater, StateUnknown) as failure:
@@ -224,18 +224,26 @@ def take_back_entries(desk: Desk, look: Reconciled, *, nothing_bought: bool = Fa
     A bracket is over once the position its entry opened is closed, or its target is reached: what the entry would still buy is nobody's
     wish any more.  Where only positions may be made smaller no purchase of ours rests, whoever sent it (an adopted one, say), nor while
     ``nothing_bought`` says so (the kill switch).
+    Raises: as the broker, after the others have been taken back.
     """
     free = desk.ledger.state().state is TradingState.NORMAL and not nothing_bought
     held = desk.ledger.positions()
     gone: list[str] = []
+    failures: list[KrackenError] = []
     for order in look.open_orders:
         if order.side is not Side.BUY or (free and not _is_over(desk, order, held)):
             continue
         desk.require_lease()
         desk.touched = True
-        desk.broker.cancel(order.order_id)
-        gone.append(order.order_id)
+        try:
+            desk.broker.cancel(order.order_id)
+        except KrackenError as failure:  # it would keep the others resting, and buying, until the next look
+            failures.append(failure)
+        else:
+            gone.append(order.order_id)
     follow_up(desk, gone)
+    if failures:
+        raise failures[0]
     return tuple(gone)
 
 

@@ -217,6 +217,9 @@ class AdvancedOrders:
                 with _telling(problems, symbol):
                     left = self._leave_if_due(desk, look, position, quotes[symbol])
                     sold.extend(() if left is None else (left,))
+            look = _again(desk, look)
+            with _telling(problems, "entries"):  # the rest of an entry whose position was left just now
+                withdrawn.extend(take_back_entries(desk, look))
             exits = self._brought_in_line(desk, look, frozenset(positions), tuple(sold), problems)
             sold = [settled(desk, left, desk.ledger.fills(look.now - self._config.fill_overlap)) for left in sold]
             return Watch(look.now, exits, tuple(sold), tuple(withdrawn), problems)

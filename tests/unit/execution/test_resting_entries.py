@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kracken_tasks.domain.trading import TradingState
+from kracken_tasks.domain.trading import Action, TradingState
 from kracken_tasks.execution import trading_state
+from kracken_tasks.execution.advanced import AdvancedOrders
 from kracken_tasks.execution.desk import ExecutionConfig
 from kracken_tasks.execution.kill_switch import KillSwitch
 from tests.support.advanced import AdvancedBench
+from tests.support.bench import Bench
+from tests.support.market_data import BTC, ETH
 from tests.unit.execution.test_paper_broker import buy
 
 D = Decimal
@@ -107,4 +110,54 @@ def test_a_limit_went_on_resting_under_a_held_kill_switch_and_bought(tmp_path: P
     bench.tick(seconds=60, kill_switch=switch.holder)
     assert bench.held == 0
     bench.require_truth()
+    bench.ledger.close()
+
+
+def test_one_entry_that_would_not_go_kept_the_others_resting_in_a_halted_account(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.tick()
+    orders = AdvancedOrders(bench.venue, bench.ledger, wall=bench.wall, holder="the bench")
+    orders.bracket(BTC, "0.05", key="first", stop_price="49000", entry_price="49900")
+    orders.bracket(ETH, "1", key="second", stop_price="2000", entry_price="2400")
+    bench.pass_time(10)
+    trading_state.order(bench.ledger, TradingState.HALTED, by="ada", reason="enough", now=bench.market.now())
+    bench.venue.cancel_faults = ["timeout"]
+    report = bench.tick()
+    assert [order.symbol for order in bench.venue.inner.open_orders()] == [BTC]
+    assert "time-out" in report.problems["entries"]
+    bench.ledger.close()
+
+
+def test_the_rest_of_an_entry_rested_for_an_hour_after_its_position_was_sold(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    bench.moved(52_500.0)  # the target
+    bench.tick()
+    assert bench.held == 0
+    assert bench.entries_open() == ()
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_the_rest_of_an_entry_does_not_outlive_a_signal_to_sell(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    bench.tick({BTC: Action.SELL})
+    assert (bench.held, bench.entries_open()) == (0, ())
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_the_rest_of_an_entry_does_not_outlive_a_watch_that_sold(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.orders.watch()
+    bench.moved(52_500.0)  # the target
+    bench.orders.watch()
+    assert (bench.held, bench.entries_open()) == (0, ())
     bench.ledger.close()
