@@ -40,8 +40,8 @@ def list_series(
 def fetch_candles(key: SeriesKey, start: datetime | None) -> Arrived:
     """Ask the venue for the closed candles of a series that the lake lacks, and stage them."""
     settings = load_settings()
-    venue = wiring.venue(settings, key.exchange)
-    arrived = stage_missing(wiring.lake(settings), venue, key, start=start, decimals=decimals_from(venue.instruments))
+    venue, lake = wiring.venue(settings, key.exchange), wiring.lake_fed_by(settings, key.exchange)
+    arrived = stage_missing(lake, venue, key, start=start, decimals=decimals_from(venue.instruments))
     logger = get_run_logger()
     logger.info("%s: %d new candles", key, arrived.rows)
     for gap in arrived.gaps:
@@ -80,7 +80,8 @@ def fill_history(
 ) -> int:
     """Plan and carry out a backfill; tried again it goes on where it was.  Returns the number of rows that were new."""
     settings, logger = load_settings(), get_run_logger()
-    venue, lake = wiring.venue(settings, exchange), wiring.lake(settings)
+    venue = wiring.venue(settings, exchange)
+    lake = wiring.lake_fed_by(settings, venue.exchange)
     plan = plan_backfill(lake, venue, symbol, timeframes or settings.timeframes, *span)
     for gap in plan.gaps:
         logger.warning("%s", gap.detail)

@@ -42,6 +42,8 @@ def ingest(
 
     settings, oldest = load_settings(), moment(start)
     store, keys = wiring.lake(settings), wiring.series(settings, exchange, symbols, timeframe)
+    for name in dict.fromkeys(key.exchange for key in keys):
+        wiring.lake_fed_by(settings, name)  # or it is refused, before anything is asked
     arrived, failed, silent = [], dict[SeriesKey, KrackenError](), dict[str, KrackenError]()
     with _progress() as progress:
         bar = progress.add_task("fetching", total=len(keys))

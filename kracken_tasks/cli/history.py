@@ -85,7 +85,8 @@ def backfill(
 
     settings, since = load_settings(), moment(start)
     assert since is not None  # --from is required
-    venue, store, judge = wiring.venue(settings, exchange), wiring.lake(settings), wiring.judge(settings)
+    venue, judge = wiring.venue(settings, exchange), wiring.judge(settings)
+    store = wiring.lake_fed_by(settings, venue.exchange)
     widths = _timeframes(settings, timeframes)
     if source is not SourceChoice.ARCHIVE and symbol_ not in venue.instruments():
         raise Misconfigured(f"{venue.exchange} lists no {symbol_}", venue=venue.exchange, symbol=symbol_)

@@ -21,7 +21,7 @@ from kracken_tasks.wiring.reports import channel, tax_choices
 from kracken_tasks.wiring.research import code_version, rehearsal, training_config
 from kracken_tasks.wiring.series import series
 from kracken_tasks.wiring.signals import corrected, learned_strategy, retuner, sentiment_board, sentiment_sources
-from kracken_tasks.wiring.stores import contracts_dir, judge, lake, ledger, registry
+from kracken_tasks.wiring.stores import contracts_dir, judge, lake, lake_fed_by, ledger, registry
 from kracken_tasks.wiring.trading import (
     FlattenTools,
     agent_seats,
@@ -37,7 +37,7 @@ __all__ = [
     "FlattenTools", "PaperSource", "PaperTools", "access", "agent_seats", "around_tick",
     "broker", "channel", "code_version", "contracts_dir", "corrected", "dead_man", "deciding",
     "embedded_market", "enabled", "execution_config", "feed_age", "feed_board", "feeds", "flatten_tools", "judge",
-    "lake", "learned_strategy", "ledger", "market_now", "paper_ledger", "paper_tools", "rate_budget", "recorder", "registry", "rehearsal",
-    "retuner", "risk_limits", "sentiment_board",
+    "lake", "lake_fed_by", "learned_strategy", "ledger", "market_now", "paper_ledger", "paper_tools", "rate_budget", "recorder", "registry",
+    "rehearsal", "retuner", "risk_limits", "sentiment_board",
     "sentiment_sources", "series", "stop_rules", "streams", "tax_choices", "tick_deps", "training_config", "venue",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.settings import Settings
 from kracken_tasks.wiring.series import series
-from kracken_tasks.wiring.stores import judge, lake, object_store
+from kracken_tasks.wiring.stores import judge, lake, lake_fed_by, object_store
 from kracken_tasks.wiring.venues import enabled, stream_options, venue
 
 if TYPE_CHECKING:
@@ -85,9 +85,14 @@ def feed_board(settings: Settings) -> FeedBoard:
 def recorder(
     settings: Settings, manager: WebSocketManager, feeds: Sequence[FeedKey], *, record: bool = True
 ) -> Recorder:
-    """A recorder of feeds into the lake, by the contract's gate.  Its holder name is this machine and process."""
+    """A recorder of feeds into the lake, by the contract's gate.  Its holder name is this machine and process.
+
+    Raises: Misconfigured for a lake that another market feeds.
+    """
     from kracken_tasks.feeds import Recorder
 
+    for exchange in sorted({key.exchange for key in feeds}) if record else ():
+        lake_fed_by(settings, exchange)  # or it is refused, before anything is heard
     return Recorder(
         manager, feeds, lake(settings), judge(settings), feed_board(settings), holder=_holder_name(),
         rules=recorder_rules(settings), record=record,

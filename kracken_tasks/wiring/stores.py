@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from kracken_tasks.domain.refs import StagedBatch, Verdict
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.lake import Lake, Store, open_store
-from kracken_tasks.settings import Settings
+from kracken_tasks.settings import Profile, Settings
 
 if TYPE_CHECKING:
     from kracken_tasks.forecast.registry import Registry
     from kracken_tasks.ledger import Ledger
 
-__all__ = ["contracts_dir", "judge", "lake", "ledger", "object_store", "registry"]
+__all__ = ["contracts_dir", "judge", "lake", "lake_fed_by", "ledger", "object_store", "registry"]
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -33,6 +33,36 @@ def lake(settings: Settings) -> Lake:
 def _lake(url: str, endpoint: str | None, region: str | None) -> Lake:
     # One per process: its cache of decoded files is what makes a tick's reads cheap.
     return Lake(_object_store(url, endpoint, region))
+
+
+def lake_fed_by(settings: Settings, exchange: str) -> Lake:
+    """The lake, for one who puts into it what a venue tells.
+
+    A sandbox speaks under the venue's own name, so its made-up candles and the venue's would be one series, and nobody could tell
+    them apart again: a lake takes the one or the other.  Which, the first who writes says; an empty lake may still be either's.
+    Raises: Misconfigured for a lake that the other one feeds.
+    """
+    listed = settings.exchanges.get(exchange)
+    local = settings.profile is Profile.SANDBOX or (listed is not None and listed.base_url is not None)
+    found = lake(settings)
+    _claimed(found, object_store(settings), exchange, "a local exchange" if local else "the venue itself")
+    return found
+
+
+def _claimed(found: Lake, store: Store, exchange: str, feeder: str) -> None:
+    name = f"_feeders/{exchange}"
+    if not store.exists(name):
+        store.put_if_absent(name, feeder.encode())
+    told = store.get(name).decode()
+    if told == feeder:
+        return
+    if found.snapshot().seq:
+        raise Misconfigured(
+            f"this lake holds what {told} told as {exchange}, and {feeder} would tell another market under the same name; "
+            "give this profile a home of its own (KRACKEN_HOME)",
+            key="home", exchange=exchange, holds=told,
+        )  # fmt: skip
+    store.put_scratch(name, feeder.encode())
 
 
 def object_store(settings: Settings) -> Store:

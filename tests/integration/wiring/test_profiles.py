@@ -10,7 +10,8 @@ import pytest
 
 from kracken_tasks import wiring
 from kracken_tasks.candles.ingestion import ingest
-from kracken_tasks.domain.market import Timeframe
+from kracken_tasks.domain.clock import utc
+from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.errors import Misconfigured
 from kracken_tasks.execution.paper import PaperBroker
 from kracken_tasks.execution.tick import run_tick
@@ -81,3 +82,16 @@ def test_live_without_a_key_is_refused_in_a_sentence(tmp_path: Path) -> None:
 def test_a_venue_that_is_not_enabled_names_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"'binance' is not enabled; allowed: kraken"):
         wiring.series(_settings(tmp_path), exchanges=["binance"])
+
+
+def test_a_lake_of_the_sandbox_is_not_fed_with_the_real_venues_candles(tmp_path: Path) -> None:
+    sandbox, paper = _settings(tmp_path), _settings(tmp_path, profile="paper")
+    elsewhere = _settings(tmp_path, profile="paper", exchanges={"kraken": {"base_url": "http://127.0.0.1:9"}})
+    lake = wiring.lake_fed_by(paper, "kraken")
+    assert wiring.lake_fed_by(sandbox, "kraken") is lake  # nothing is in it yet: it is nobody's
+    moment = utc(2025, 1, 1)
+    lake.mark_outage(SeriesKey("kraken", "BTC/USD", Timeframe.H1), moment, moment + HOUR, "down", known_at=moment)
+    assert wiring.lake_fed_by(elsewhere, "kraken") is lake
+    with pytest.raises(Misconfigured, match=r"holds what a local exchange told as kraken.*a home of its own"):
+        wiring.lake_fed_by(paper, "kraken")
+    assert wiring.lake(paper) is lake  # reading is free
