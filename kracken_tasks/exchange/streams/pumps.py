@@ -26,6 +26,8 @@ Resume = Sequence[PublicTrade] | datetime
 _MOMENT: Final = timedelta(microseconds=1)
 _DEPTH: Final = 10
 _LOOK_AGAIN: Final = 0.05
+# How far an empty page is sure to reach, in candles, where a venue pages them (Coinbase, the least).
+_SHORTEST_PAGE: Final = 300
 _NEARLY_ALL: Final = 0.9  # a page that is cut short by the reach lacks only windows without trades
 
 
@@ -256,6 +258,10 @@ class _CandlePump(Pump):
         width = self._track.timeframe
         since = self._track.until or self._track.first() or width.floor(ended) - width.delta
         page = await self.around.ask.candles(self.key.symbol, width, since)
+        while not page and (after := self._behind_an_empty_page(since, ended)) is not None:
+            self._spoken_until, since = self._spoken_until or since, after
+            self._track.skip_to(since)
+            page = await self.around.ask.candles(self.key.symbol, width, since)
         misfit = self._track.misfit(page)
         if misfit:
             raise RetryLater(f"over REST: {misfit}", feed=str(self.key))
@@ -278,3 +284,13 @@ class _CandlePump(Pump):
             )
             self._spoken_until = end
         return traded
+
+    def _behind_an_empty_page(self, since: datetime, ended: datetime) -> datetime | None:
+        """Where to go on asking: a venue that pages looks no further than a page's length, and nobody may have traded for longer.
+
+        None where it has been asked for all there is, or the stream told of a candle that REST does not show.
+        """
+        after = since + _SHORTEST_PAGE * self._track.timeframe.delta
+        told = self._track.first()
+        whole = self.around.ask.reach(self._track.timeframe) is not None
+        return None if whole or after > ended or (told is not None and told < after) else after

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
 from kracken_tasks.domain.market import Timeframe
-from kracken_tasks.exchange.streams import Channel, FeedKey, WebSocketManager
+from kracken_tasks.exchange.streams import Candle, Channel, FeedKey, WebSocketManager
 from kracken_tasks.exchange.streams.tracks import CandleTrack
 from tests.support.listening import Ear
 from tests.support.streams import BTC, FAST, ScriptedStreams, candles_of
@@ -115,6 +117,35 @@ async def test_candle_off_the_grid_of_its_timeframe_is_refused(venue: ScriptedSt
         venue.happen(1)
         await ear.until(lambda: ear.status.reconnects >= 1)
         assert all(item.ts.minute % 5 == 0 for item in ear.items)
+
+
+class _Paging(ScriptedStreams):
+    """Candles of 300 windows from where it is asked, and no further."""
+
+    async def candles(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> Sequence[Candle]:
+        told = await super().candles(symbol, timeframe, since)
+        return [one for one in told if since is None or one.ts < since + 300 * timeframe.delta]
+
+    def reach(self, timeframe: Timeframe) -> int | None:
+        return None
+
+
+async def test_candle_that_follows_a_silence_longer_than_a_page_is_told() -> None:
+    venue = _Paging()
+    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, MINUTES)
+        await ear.until(lambda: venue.subscriptions > 0)
+        venue.happen(70)
+        manager.clock().told(venue.market_now)
+        await ear.until(lambda: len(ear.items) >= 1)
+        venue.happen(1, seconds=700 * 60.0)
+        venue.happen(70)
+        manager.clock().told(venue.market_now)
+        closed = candles_of(venue.tape, Timeframe.M1)[:-1]
+        await ear.until(lambda: len(ear.items) >= len(closed))
+        assert ear.items == closed
+        spans = [batch.covered for batch in ear.batches if batch.covered]
+        assert all(before[1] == after[0] for before, after in pairwise(spans))
 
 
 def test_broken_connection_does_not_forget_which_candle_was_not_told_yet() -> None:
