@@ -8,17 +8,19 @@ under way its stop is gone on purpose; that time is told apart, as exiting.  Cha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kracken_tasks.domain.trading import Purpose, Side
 from kracken_tasks.ledger import FillEntry, Ledger
+from kracken_tasks.ledger.cash import CORRECTION
 
 __all__ = ["Exposure", "exposure_of"]
 
 _NONE = Decimal(0)
+_LINE_BEFORE_ITS_FILL = timedelta(seconds=2)  # venues tell a line's time in whole seconds
 _SALES = (Purpose.EXIT, Purpose.TAKE_PROFIT, Purpose.FLATTEN)
 
 
@@ -51,6 +53,7 @@ def exposure_of(ledger: Ledger, position_id: str, until: datetime, *, least: Dec
     symbol, opened = fills[0].symbol, fills[0].ts
     end = fills[-1].ts if fills[-1].closes else until
     changes = [_Change(fill.ts, held=_signed(fill, symbol)) for fill in fills]
+    changes += _corrections(ledger, fills)
     changes += _stops(ledger, symbol, opened, end)
     changes += _sales(ledger, position_id, symbol, opened, end)
     moments = sorted({change.ts for change in changes} | {end})
@@ -81,6 +84,14 @@ def _signed(fill: FillEntry, symbol: str) -> Decimal:
     base = symbol.partition("/")[0]
     fee = fill.fee if fill.fee_currency == base else _NONE
     return fill.amount - fee if fill.side is Side.BUY else -fill.amount - fee
+
+
+def _corrections(ledger: Ledger, fills: Sequence[FillEntry]) -> Iterable[_Change]:
+    """Coins that a fill moved otherwise than was booked: they were short from its own moment on."""
+    at, base = {fill.trade_id: fill.ts for fill in fills}, fills[0].symbol.partition("/")[0]
+    for line in ledger.cash_entries(fills[0].ts - _LINE_BEFORE_ITS_FILL):
+        if line.asset == base and line.reference_id in at and line.kind.partition("/")[0] == CORRECTION:
+            yield _Change(at[line.reference_id], held=line.amount - line.fee)
 
 
 def _stops(ledger: Ledger, symbol: str, opened: datetime, end: datetime) -> Iterable[_Change]:

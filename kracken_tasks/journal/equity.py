@@ -6,8 +6,9 @@ remainder called a profit: what cannot be explained stands under its own name.
     ending = starting + net profit + deposits - withdrawals + income + unrealised change + unexplained
 
 The open result at a mark is the worth of what is held (equity - cash) plus all money that trading moved until then, less the net
-profit of the trips closed by then.  Deposits and income are those booked between the two marks.  What coins were worth that a person
-paid in or out the ledger does not say: then the open result cannot be told from them, and both stand under ``unexplained``.
+profit of the trips closed by then; a correction of a fill belongs to its trip.  Deposits and income are those booked between the two
+marks.  What coins were worth that a person paid in or out the ledger does not say: then the open result cannot be told from them, and
+both stand under ``unexplained``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kracken_tasks.analytics.daily import DailyEquity, daily_equity
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.domain.trading import Side
 from kracken_tasks.journal.facts import Facts
+from kracken_tasks.ledger.cash import CORRECTION
 from kracken_tasks.ledger.entries import CashEntry, EquityEntry, FillEntry
 
 __all__ = ["EquityStory", "Money", "tell_equity"]
@@ -88,7 +90,8 @@ def tell_equity(facts: Facts, money: Money) -> EquityStory:
     first = before[-1] if before else (inside[0] if inside else None)
     last = marks[-1] if marks else None
     net = _net(facts, money, facts.period.begins, facts.period.end)
-    flows = [line for line in facts.cash if first is not None and last is not None and first.seq < line.seq < last.seq]
+    booked = [line for line in facts.cash if not _corrects(line)]  # what a fill moved otherwise stands in its trip
+    flows = [line for line in booked if first is not None and last is not None and first.seq < line.seq < last.seq]
     came, went, income = _sorted_flows(flows, money)
     income_worth = sum((money.worth(asset, amount) for (_, asset), amount in income.items()), _ZERO)
     unrealised = unexplained = _ZERO
@@ -137,7 +140,13 @@ def _untraded(lines: Iterable[CashEntry], money: Money) -> dict[str, Decimal]:
 
 def _open_result(facts: Facts, money: Money, mark: EquityEntry, closed: Decimal) -> Decimal:
     traded = sum((_money_moved(fill, money) for fill in facts.fills if fill.seq < mark.seq), _ZERO)
-    return mark.equity - mark.cash + traded - closed
+    fixes = (line for line in facts.cash if _corrects(line) and line.seq < mark.seq)
+    moved = sum((money.worth(line.asset, line.amount - line.fee) for line in fixes), _ZERO)
+    return mark.equity - mark.cash + traded + moved - closed
+
+
+def _corrects(line: CashEntry) -> bool:
+    return line.kind.partition("/")[0] == CORRECTION
 
 
 def _money_moved(fill: FillEntry, money: Money) -> Decimal:

@@ -13,10 +13,12 @@ from kracken_tasks.domain.money import MONEY
 from kracken_tasks.domain.trading import Side
 from kracken_tasks.ledger.entries import BalanceLine, CashEntry, Entry, FillEntry
 
-__all__ = ["TRADE_LINE", "CashFold", "balance_lines", "cash_from"]
+__all__ = ["CORRECTION", "TRADE_LINE", "CashFold", "balance_lines", "cash_from"]
 
 # The venue's ledger shows each trade too, as ``trade`` or ``trade/tradespot``; the fill has moved the balance already.
 TRADE_LINE = "trade"
+# Lines of our own, ``correction/rounding`` and ``correction/fee``: what a fill, named by ``reference_id``, moved otherwise than was booked.
+CORRECTION = "correction"
 
 _ZERO = Decimal(0)
 

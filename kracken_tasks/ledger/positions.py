@@ -1,24 +1,29 @@
 """Positions as a fold over fills and plans.
 
-In: FillEntry and PlanEntry in order of ``seq``.  Out: open positions, closed round trips, realised results.
+In: FillEntry, PlanEntry, and corrections among CashEntry, in order of ``seq``.  Out: open positions, closed round trips, realised results.
 Never: I/O; a position's end is read from its fills (``closes``), not computed again.
 
 A fee taken in the base currency lowers what is held.  Partial exits take the position's cost out in proportion, to 12 decimals of quote;
 the closing fill takes the rest, so that what was realised adds up to the trip's net exactly.
+
+A fee that turned out to be taken in another coin is moved there by its correction, in an open position and in a closed trip alike: what is
+held then is what there are coins for.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.domain.money import MONEY, plain
 from kracken_tasks.domain.trading import Position, Side
-from kracken_tasks.ledger.entries import Booking, Entry, FillEntry, Plan, PlanEntry
+from kracken_tasks.ledger.cash import CORRECTION
+from kracken_tasks.ledger.entries import Booking, CashEntry, Entry, FillEntry, Plan, PlanEntry
 from kracken_tasks.ledger.roundtrips import RoundTrip
 
 __all__ = ["PositionFold", "Realised", "positions_from", "round_trips_from"]
@@ -36,6 +41,49 @@ class Realised:
     symbol: str
     quote: str
     amount: Decimal
+
+
+class _Placed(NamedTuple):
+    """What a correction needs of its fill; kept for every fill of a position."""
+
+    position_id: str
+    ts: datetime
+    symbol: str
+    side: Side
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Correction:
+    """``amount`` of ``asset`` that ``fill`` moved beside what was booked; ``of_fee``: it is a fee, and no last digit."""
+
+    fill: _Placed
+    asset: str
+    amount: Decimal
+    of_fee: bool
+
+    @property
+    def base_fee_value(self) -> Decimal:
+        """A fee taken in base, at the fill's price."""
+        return -self.amount * self.fill.price if self.of_fee else _ZERO
+
+    def fees(self, before: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Fees by currency with this one moved."""
+        found = dict(before)
+        if self.of_fee:
+            found[self.asset] = found.get(self.asset, _ZERO) - self.amount
+        return {currency: fee for currency, fee in found.items() if fee}
+
+    def corrected(self, trip: RoundTrip) -> RoundTrip:
+        """A trip that had closed before: coins that are short lower its dust, below nothing where they were others'."""
+        base, quote = split_symbol(trip.symbol)
+        return replace(
+            trip,
+            net=trip.net + (self.amount if self.asset == quote else _ZERO),
+            gross=trip.gross + (self.base_fee_value if self.asset == base else _ZERO),
+            dust=trip.dust + (self.amount if self.asset == base else _ZERO),
+            fees=self.fees(trip.fees),
+        )
 
 
 @dataclass(slots=True)
@@ -88,6 +136,16 @@ class _Holding:
         self.sold += fill.amount
         self.exit_cost += fill.cost
         return fill.cost - quote_fee - released
+
+    def correct(self, fix: _Correction) -> None:
+        """Take in what one of its fills moved otherwise; the quote a purchase had paid too much comes off the cost."""
+        if fix.asset == split_symbol(self.symbol)[0]:
+            self.amount = max(self.amount + fix.amount, _ZERO)
+            self.base_fees_valued += fix.base_fee_value
+        if fix.asset == split_symbol(self.symbol)[1]:
+            self.quote_fees -= fix.amount
+            self.cost -= fix.amount if fix.fill.side is Side.BUY else _ZERO
+        self.fees = fix.fees(self.fees)
 
     def position(self, plan: Plan) -> Position:
         return Position(
@@ -145,6 +203,8 @@ class PositionFold:
         self._by_symbol: dict[str, str] = {}
         self._plans: dict[str, Plan] = {}
         self._opened_on: Counter[date] = Counter()
+        self._fills: dict[str, _Placed] = {}
+        self._trip_of: dict[str, int] = {}
 
     def apply(self, entry: Entry) -> None:
         if isinstance(entry, PlanEntry):
@@ -152,18 +212,37 @@ class PositionFold:
         elif isinstance(entry, FillEntry) and entry.position_id is not None:
             with localcontext(MONEY):
                 self._apply_fill(entry, entry.position_id)
+        elif isinstance(entry, CashEntry) and entry.kind.partition("/")[0] == CORRECTION:
+            fill = self._fills.get(entry.reference_id)
+            if fill is not None:
+                with localcontext(MONEY):
+                    of_fee = entry.kind == f"{CORRECTION}/fee"
+                    self._correct(_Correction(fill, entry.asset, entry.amount - entry.fee, of_fee))
+
+    def _correct(self, fix: _Correction) -> None:
+        fill, holding = fix.fill, self._open.get(fix.fill.position_id)
+        quote = split_symbol(fill.symbol)[1]
+        if holding is not None:
+            holding.correct(fix)
+        else:
+            place = self._trip_of[fill.position_id]
+            self.trips[place] = fix.corrected(self.trips[place])
+        if fix.asset == quote and (holding is None or fill.side is Side.SELL):
+            self.realised.append(Realised(fill.ts, fill.symbol, quote, fix.amount))
 
     def _apply_fill(self, fill: FillEntry, position_id: str) -> None:
         if fill.opens:
             self._open[position_id] = _Holding(position_id, fill.symbol, fill.ts)
             self._by_symbol[fill.symbol] = position_id
             self._opened_on[fill.ts.date()] += 1
+        self._fills[fill.trade_id] = _Placed(position_id, fill.ts, fill.symbol, fill.side, fill.price)
         holding = self._open[position_id]
         if fill.side is Side.BUY:
             holding.buy(fill)
             return
         self.realised.append(Realised(fill.ts, fill.symbol, split_symbol(fill.symbol)[1], holding.sell(fill)))
         if fill.closes:
+            self._trip_of[position_id] = len(self.trips)
             self.trips.append(holding.trip(fill, self._plans.get(position_id, _NO_PLAN)))
             del self._open[position_id]
             del self._by_symbol[fill.symbol]

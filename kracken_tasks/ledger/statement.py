@@ -20,12 +20,10 @@ from enum import StrEnum
 from kracken_tasks.domain.market import Balance, split_symbol
 from kracken_tasks.domain.money import MONEY, plain
 from kracken_tasks.domain.trading import CashMovement, Fill, Side
-from kracken_tasks.ledger.cash import TRADE_LINE
+from kracken_tasks.ledger.cash import CORRECTION, TRADE_LINE
 from kracken_tasks.ledger.entries import CashEntry, FillEntry
 
 __all__ = ["CORRECTION", "Booked", "Cause", "Checked", "Part", "Statement", "compare", "corrections"]
-
-CORRECTION = "correction"  # kinds of our own: ``correction/rounding``, ``correction/fee``
 
 _ZERO = Decimal(0)
 # An order's history prints five decimals of cost and of fee, the venue's ledger more: half a unit each way, twice.

@@ -125,6 +125,46 @@ def test_a_fee_taken_in_a_third_coin_is_corrected_in_both_coins(ledger: Ledger) 
     assert {(asset, because) for asset, _, because in shown[:-2]} == {(one.asset, "") for one in report.assets}
 
 
+def test_a_fee_taken_in_coins_left_the_position_larger_than_the_coins_so_that_its_sale_was_refused(
+    ledger: Ledger,
+) -> None:
+    venue = _opened(ledger)
+    told = fill("T1", "buy", "0.1", "30000", fee="7.8", ts=at(5))
+    _book(ledger, told)
+    venue.lines += lines_of(told, fee="0.00026", fee_in="BTC")
+    check_books(ledger, venue, at=NIGHT)
+    held = ledger.positions()["BTC/USD"]
+    assert held.amount == ledger.cash()["BTC"] == Decimal("0.09974")
+    assert held.cost == 3000
+    sold = fill("T2", "sell", "0.09974", "31000", fee="8", ts=at(800))
+    ledger.book_fills([Booking(sold, Purpose.EXIT)])
+    (trip,) = ledger.round_trips()
+    assert (trip.dust, trip.fees) == (0, {"BTC": Decimal("0.00026"), "USD": 8})
+    assert trip.net == ledger.cash()["USD"] - 10000
+    assert trip.gross == trip.net + 8 + Decimal("0.00026") * 30000
+    assert ledger.realised_since(NOON) == {"USD": trip.net}
+
+
+@pytest.mark.parametrize(("of", "fee_in"), [("T1", "BTC"), ("T2", "BTC"), ("T1", "KFEE"), ("T2", "KFEE")])
+def test_a_trip_that_had_closed_before_its_fee_was_corrected_tells_what_the_account_gained(
+    ledger: Ledger, of: str, fee_in: str
+) -> None:
+    venue = _opened(ledger)
+    ledger.book_cash([deposit("m2", fee_in, "1", ts=at(1))])
+    venue.lines.append(deposit("m2", fee_in, "1", ts=at(1)))
+    bought = fill("T1", "buy", "0.1", "30000", fee="7.8", ts=at(5))
+    sold = fill("T2", "sell", "0.1", "31000", fee="8", ts=at(6))
+    ledger.book_fills([Booking(bought, Purpose.ENTRY), Booking(sold, Purpose.EXIT)])
+    for one in (bought, sold):
+        venue.lines += lines_of(one, **({"fee": "0.0002", "fee_in": fee_in} if one.trade_id == of else {}))
+    assert check_books(ledger, venue, at=NIGHT).agrees
+    (trip,) = ledger.round_trips()
+    assert trip.net == ledger.cash()["USD"] - 10000
+    assert trip.dust == (Decimal("-0.0002") if fee_in == "BTC" else 0)
+    assert trip.fees == {fee_in: Decimal("0.0002"), "USD": Decimal("8" if of == "T1" else "7.8")}
+    assert ledger.realised_since(NOON) == {"USD": trip.net}
+
+
 def test_a_fill_that_stands_otherwise_in_the_venue_s_ledger_is_told_and_not_put_right(ledger: Ledger) -> None:
     venue = _opened(ledger)
     told = fill("T1", "buy", "0.1", "30000", fee="7.8", ts=at(5))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kracken_tasks.domain.trading import Action
+from kracken_tasks.domain.trading import Action, CashMovement
 from kracken_tasks.execution.paper_matching import PaperBook
 from kracken_tasks.execution.unprotected import Exposure, exposure_of
 from kracken_tasks.risk.stops import StopRules
@@ -33,6 +33,23 @@ def test_position_whose_entry_carried_its_stop_was_bare_for_no_second(bench: Ben
     for _ in range(3):
         bench.tick()
     assert (measured(bench).unprotected, measured(bench).exiting) == (0.0, 0.0)
+
+
+def test_coins_that_went_as_a_fee_before_anybody_told_counted_as_bare_for_ever(bench: Bench) -> None:
+    bench.tick({BTC: Action.BUY})
+    (bought,) = bench.ledger.fills()
+    step = bench.venue.instruments()[BTC].lot_step
+    line = f"correction:{bought.trade_id}:BTC:0"
+    moved = CashMovement(line, bought.trade_id, "correction/fee", "BTC", -1000 * step, Decimal(0), bought.ts)
+    bench.ledger.book_cash([moved])
+    bench.venue.inner.deposit("BTC", -1000 * step)
+    report = bench.tick()
+    assert [item.wanted for item in report.protections] == [bought.amount - 1000 * step]
+    bench.tick()
+    assert measured(bench).unprotected == 0.0
+    bench.tick({BTC: Action.SELL})
+    assert bench.ledger.positions() == {}
+    assert bench.venue.inner.balances()["BTC"].total == 0
 
 
 def test_ten_trail_steps_by_amend_leave_no_second_bare(bench: Bench) -> None:

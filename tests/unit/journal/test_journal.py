@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from kracken_tasks.domain.clock import iso, utc
-from kracken_tasks.domain.trading import Purpose
+from kracken_tasks.domain.trading import CashMovement, Purpose
 from kracken_tasks.errors import BadData
 from kracken_tasks.journal import build_journal, cut_off, write_journal
 from kracken_tasks.journal.writing import check_journal, digests_by_name, journal_bytes
@@ -193,6 +193,32 @@ def test_rewards_are_income_and_no_profit(ledger):
         {"kind": "staking", "asset": "ETH", "amount": "0.1"}, {"kind": "staking", "asset": "USD", "amount": "5"},
     ]  # fmt: skip
     assert (summary["income_worth"], summary["net_profit"], summary["unexplained"]) == ("5", "41.7", "0")
+
+
+def corrected(ledger, trade_id, asset, amount, ts):
+    line = f"correction:{trade_id}:{asset}:0"
+    moved = CashMovement(line, trade_id, "correction/fee", asset, Decimal(amount), Decimal(0), ts)
+    ledger.book_cash([moved])
+
+
+@pytest.mark.parametrize("sold_in_between", [False, True])
+def test_a_fee_that_was_moved_to_another_coin_counted_twice_in_the_story_of_equity(empty, sold_in_between):
+    books = Bookkeeper(empty)
+    books.pay("L1", "10000", DAY_ONE)
+    books.mark(DAY_ONE)
+    books.buy("T1", "ETH/USD", "1.5", "2000", "7.8", DAY_ONE + timedelta(hours=1))
+    books.mark(DAY_ONE + timedelta(hours=2), ETH="2000")
+    if sold_in_between:
+        books.sell("T2", "ETH/USD", "1", "2100", "5", DAY_ONE + timedelta(hours=3))
+    corrected(empty, "T1", "USD", "7.8", DAY_ONE + timedelta(hours=1))
+    corrected(empty, "T1", "ETH", "-0.0039", DAY_ONE + timedelta(hours=1))
+    rest = "0.4961" if sold_in_between else "1.4961"
+    books.sell("T3", "ETH/USD", rest, "2100", "5", DAY_TWO)
+    books.mark(DAY_TWO + timedelta(hours=1), ETH="2100")
+    summary = summary_of(empty)
+    assert Decimal(summary["unexplained"]) == Decimal(summary["unrealised_change"]) == 0
+    assert Decimal(summary["net_profit"]) == empty.cash()["USD"] - 10000
+    assert summary["income"] == []
 
 
 def test_trips_in_money_without_a_rate_are_told_and_not_summed(ledger):
