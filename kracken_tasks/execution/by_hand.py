@@ -12,15 +12,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kracken_tasks.domain.trading import Position, Purpose
-from kracken_tasks.errors import TradeRefused
+from kracken_tasks.errors import KrackenError, TradeRefused
+from kracken_tasks.execution.advanced.keeping import take_back_entries
 from kracken_tasks.execution.desk import Desk, trading_desk
 from kracken_tasks.execution.exits import Exit, leave, settled
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.patience import look_again, outlast_doubt
 from kracken_tasks.execution.protect import Protection, protect
-from kracken_tasks.execution.reconcile import reconcile
+from kracken_tasks.execution.reconcile import Reconciled, reconcile
 from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
-from kracken_tasks.ledger import FillEntry, Source
+from kracken_tasks.ledger import FillEntry, LeaseLost, Source
 
 __all__ = ["close_by_hand"]
 
@@ -49,15 +50,29 @@ def _close(deps: TickDeps, desk: Desk, position_id: str, reason: str) -> Exit:
     quote = desk.broker.quotes([position.symbol])[position.symbol]
     left = leave(desk, position, quote, look.stops(position.symbol), purpose=Purpose.EXIT, reason=reason)
     fills: list[FillEntry] = []
+    resting: list[str] = []
 
-    def protect_again() -> tuple[Protection, ...]:
+    def look_now() -> Reconciled:
         again = look_again(desk, lambda: reconcile(desk))
         fills.extend(again.fills)
+        return again
+
+    def protect_again() -> tuple[Protection, ...]:
+        again = look_now()
+        resting.clear()
+        try:
+            if take_back_entries(desk, again):  # the rest of its entry would buy it again
+                again = look_now()
+        except LeaseLost:
+            raise
+        except KrackenError as error:  # stops are seen to all the same
+            resting.append(f"a purchase rests on: {error}")
         return protect(desk, again)
 
     outlast_doubt(desk, protect_again(), protect_again)
     left = settled(desk, left, fills)
-    return replace(left, problem=left.problem or desk.unknown.get(position.symbol, ""))
+    problem = left.problem or desk.unknown.get(position.symbol, "") or "; ".join(resting)
+    return replace(left, problem=problem)
 
 
 def _open_position(desk: Desk, position_id: str) -> Position:

@@ -186,17 +186,24 @@ def _raise_triggers(
     desk: Desk, state: Protection, stops: list[VenueOrder], position: Position, instrument: Instrument
 ) -> Protection:
     actions: list[str] = []
+    refused = ""
     for place, stop in enumerate(stops):
         # The plan is read right before each amend: one that was read before a freeze may be lower than what rests by now.
         price = stop_price_of(desk, position, instrument)
         # A trailing stop follows by itself, and a target that was chosen to rest alone has no stop's price.
         if stop.kind not in _PRICED or stop.trigger_price is None or stop.trigger_price >= price:
             continue
-        amend_resting(desk, stop.order_id, trigger_price=price)
+        try:
+            amend_resting(desk, stop.order_id, trigger_price=price)
+        except (
+            TradeRefused
+        ) as refusal:  # it rests where it was; the others are raised, and sizes are put right all the same
+            refused = refused or f"{stop.order_id} not raised to {plain(price)}: {refusal}"
+            continue
         stops[place] = replace(stop, trigger_price=price)
         desk.touched = True
         actions.append(f"raised {stop.order_id} to {plain(price)}")
-    return replace(state, actions=state.actions + tuple(actions))
+    return replace(state, actions=state.actions + tuple(actions), problem=refused)
 
 
 def _shrink(desk: Desk, state: Protection, stops: list[VenueOrder], instrument: Instrument) -> Protection:

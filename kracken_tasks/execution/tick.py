@@ -18,14 +18,14 @@ from kracken_tasks.domain.market import Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Position, Purpose, Side
 from kracken_tasks.errors import RetryLater
 from kracken_tasks.execution.account import Account, account_facts
-from kracken_tasks.execution.advanced.keeping import take_back_entries
+from kracken_tasks.execution.advanced.keeping import take_back_entries, trail
 from kracken_tasks.execution.desk import AccountInUse, trading_desk
 from kracken_tasks.execution.entries import Candidate, decide, enter, frame_rows
 from kracken_tasks.execution.exits import due_exit, leave
 from kracken_tasks.execution.flatten_direct import adopt_or_halt
 from kracken_tasks.execution.marks import detail_of
 from kracken_tasks.execution.orders import is_dust
-from kracken_tasks.execution.protect import protect, raise_plan
+from kracken_tasks.execution.protect import protect
 from kracken_tasks.execution.reconcile import (
     LOOKED_UP_TO,
     Reconciled,
@@ -147,7 +147,7 @@ class _Tick(Run):
             if quote is None or symbol in self.desk.unknown:
                 continue
             with self._guarding(symbol):
-                raise_plan(self.desk, position, quote, self.deps.stops, now)
+                trail(self.desk, position, quote, now)
 
     # -- entering ------------------------------------------------------------------------------------------------------------
 

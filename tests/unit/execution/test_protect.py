@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from kracken_tasks.domain.trading import Action, IntentKey, OrderKind, OrderRequest, Purpose, Side
+from kracken_tasks.execution.advanced.keeping import trail
+from kracken_tasks.execution.protect import protect
+from kracken_tasks.execution.reconcile import reconcile
 from kracken_tasks.ledger import AlertKind
+from tests.support.advanced import AdvancedBench
 from tests.support.bench import Bench
 from tests.support.market_data import BTC
 
@@ -145,3 +149,36 @@ def test_stop_that_fills_while_it_is_canceled_is_not_sold_again(bench: Bench) ->
     assert bench.ledger.positions() == {}
     assert len([fill for fill in bench.ledger.fills() if fill.side is Side.SELL]) == 1
     bench.require_truth()
+
+
+def test_a_stop_that_trails_by_a_distance_stood_still_where_only_ticks_look_after_it(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path)
+    bench.bought(take_profit_price=None)
+    bench.orders.trailing_stop(BTC, distance="500")
+    (before,) = bench.resting()
+    assert before.kind is OrderKind.STOP_LOSS  # this venue has no trailing stops
+    bench.moved(51_000.0)
+    bench.tick()
+    (after,) = bench.resting()
+    assert after.trigger_price is not None
+    assert after.trigger_price > 50_400
+    bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_trigger_that_could_not_be_raised_kept_what_was_bought_since_without_its_stop(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True, conditional_close=False)
+    bench.bought("0.1", entry_price="49900", stop_price="49000", take_profit_price=None, trail_percent="1")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    bench.traded("49890", "0.03")
+    bench.moved(51_000.0)
+    bench.venue.amend_faults = ["refused"]
+    look = reconcile(bench.desk())
+    position = bench.ledger.positions()[BTC]
+    trail(bench.desk(), position, bench.venue.quotes([BTC])[BTC], look.now)
+    (kept,) = protect(bench.desk(), look)
+    assert bench.held == D("0.07")
+    assert sum(order.remaining for order in bench.resting()) == D("0.07")
+    assert "not raised" in kept.problem
+    bench.ledger.close()

@@ -10,6 +10,7 @@ import pytest
 from kracken_tasks.domain.trading import Action, TradingState
 from kracken_tasks.execution import trading_state
 from kracken_tasks.execution.advanced import AdvancedOrders
+from kracken_tasks.execution.by_hand import close_by_hand
 from kracken_tasks.execution.desk import ExecutionConfig
 from kracken_tasks.execution.kill_switch import KillSwitch
 from tests.support.advanced import AdvancedBench
@@ -160,4 +161,16 @@ def test_the_rest_of_an_entry_does_not_outlive_a_watch_that_sold(tmp_path: Path)
     bench.moved(52_500.0)  # the target
     bench.orders.watch()
     assert (bench.held, bench.entries_open()) == (0, ())
+    bench.ledger.close()
+
+
+def test_a_position_closed_by_hand_is_not_bought_again_by_the_rest_of_its_entry(tmp_path: Path) -> None:
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    bench.tick()
+    position = bench.ledger.positions()[BTC]
+    close_by_hand(bench.deps(), bench.slot(), position.position_id, reason="ada: enough")
+    assert (bench.held, bench.entries_open()) == (0, ())
+    bench.require_truth()
     bench.ledger.close()
