@@ -28,6 +28,8 @@ _DEPTH: Final = 10
 _LOOK_AGAIN: Final = 0.05
 # How far an empty page is sure to reach, in candles, where a venue pages them (Coinbase, the least).
 _SHORTEST_PAGE: Final = 300
+_BEGIN_WHERE_ASKED: Final = ("binance", "binanceus", "bitstamp", "coinbase")  # with candles
+_QUIET_HEAD: Final = 20  # candles; nobody may have traded for so long
 _NEARLY_ALL: Final = 0.9  # a page that is cut short by the reach lacks only windows without trades
 
 
@@ -265,9 +267,8 @@ class _CandlePump(Pump):
         misfit = self._track.misfit(page)
         if misfit:
             raise RetryLater(f"over REST: {misfit}", feed=str(self.key))
-        reach = self.around.ask.reach(width)
-        if page and reach is not None and len(page) >= reach * _NEARLY_ALL and page[0].ts > since:
-            self.tell_gap(since, page[0].ts, f"{self.key.exchange} reaches back {reach} candles over REST")
+        if page and (why := self._out_of_reach(page, since)):
+            self.tell_gap(since, page[0].ts, why)
             since = self._spoken_until = page[0].ts
             self._track.skip_to(since)
         closed = [candle for candle in page if candle.ts >= since and candle.ts + width.delta <= ended]
@@ -284,6 +285,19 @@ class _CandlePump(Pump):
             )
             self._spoken_until = end
         return traded
+
+    def _out_of_reach(self, page: Sequence[Candle], since: datetime) -> str:
+        """Why a page that begins later than asked says nothing of what lies before it; empty where it does.
+
+        Of a venue that nobody has looked at, a page that begins much later may be its newest, whatever it was asked for.
+        """
+        width, reach = self._track.timeframe, self.around.ask.reach(self._track.timeframe)
+        late = (page[0].ts - since) // width.delta
+        if reach is not None:
+            cut = late > 0 and len(page) >= reach * _NEARLY_ALL
+            return f"{self.key.exchange} reaches back {reach} candles over REST" if cut else ""
+        doubtful = late > _QUIET_HEAD and self.key.exchange not in _BEGIN_WHERE_ASKED
+        return f"{self.key.exchange} begins {late} candles later than asked over REST" if doubtful else ""
 
     def _behind_an_empty_page(self, since: datetime, ended: datetime) -> datetime | None:
         """Where to go on asking: a venue that pages looks no further than a page's length, and nobody may have traded for longer.

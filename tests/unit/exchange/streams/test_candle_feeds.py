@@ -132,8 +132,8 @@ class _Paging(ScriptedStreams):
 
 async def test_candle_that_follows_a_silence_longer_than_a_page_is_told() -> None:
     venue = _Paging()
-    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
-        ear = Ear(manager, MINUTES)
+    async with WebSocketManager("coinbase", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, FeedKey("coinbase", BTC, Channel.CANDLES, Timeframe.M1))
         await ear.until(lambda: venue.subscriptions > 0)
         venue.happen(70)
         manager.clock().told(venue.market_now)
@@ -146,6 +146,39 @@ async def test_candle_that_follows_a_silence_longer_than_a_page_is_told() -> Non
         assert ear.items == closed
         spans = [batch.covered for batch in ear.batches if batch.covered]
         assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
+class _NewestOnly(ScriptedStreams):
+    """Whatever it is asked for, it gives the newest candles, and says of itself that it pages."""
+
+    async def candles(self, symbol: str, timeframe: Timeframe, since: datetime | None) -> Sequence[Candle]:
+        return [
+            one for one in (await super().candles(symbol, timeframe, None))[-5:] if since is None or one.ts >= since
+        ]
+
+    def reach(self, timeframe: Timeframe) -> int | None:
+        return None
+
+
+async def test_candles_that_a_venue_gives_no_more_are_a_gap_and_not_windows_without_trades() -> None:
+    venue = _NewestOnly()
+    async with WebSocketManager("kraken", timing=FAST, halves=venue.halves) as manager:
+        ear = Ear(manager, MINUTES)
+        await ear.until(lambda: venue.subscriptions > 0)
+        venue.happen(70)
+        manager.clock().told(venue.market_now)
+        await ear.until(lambda: len(ear.items) >= 1)
+        venue.cut()
+        venue.happen(60 * 60)
+        manager.clock().told(venue.market_now)
+        closed = candles_of(venue.tape, Timeframe.M1)[:-1]
+        await ear.until(lambda: closed[-1] in ear.items)
+        told = {one.ts for one in ear.items}
+        spans = [batch.covered for batch in ear.batches if batch.covered]
+        lost = [one.ts for one in closed if one.ts not in told]
+        assert lost
+        assert not any(start <= ts < end for ts in lost for start, end in spans)
+        assert all(any(gap.start <= ts < gap.end for gap in ear.gaps) for ts in lost)
 
 
 def test_broken_connection_does_not_forget_which_candle_was_not_told_yet() -> None:
