@@ -312,8 +312,9 @@ class Lake:
             taken = taken_over(series, arrival, seq, moment, files)
             one = self._drawn(series, arrival.rows, seq, moment) if taken is None else Drawn(taken)
             out = quarantined(arrival.kept_out, series, seq, partial(self._standing, series))
+            asked = spans.union(arrival.asked, _told_well(series, arrival))
             change = replace(
-                one.change, blocked=arrival.blocked, asked=spans.subtract(arrival.asked, out.rejected),
+                one.change, blocked=arrival.blocked, asked=spans.subtract(asked, out.rejected),
                 rejected=out.rejected, quarantine=out.entries, findings=arrival.findings,
             )  # fmt: skip
             if change.added or change.revised or _says_more(series, change):
@@ -351,6 +352,13 @@ class Lake:
             return Block.concat(blocks, dataset)
 
         return whole_file
+
+
+def _told_well(series: SeriesState, arrival: Arrival) -> spans.Spans:
+    """Windows whose row is kept out and that now have a good one, also where its source speaks for nothing but its rows."""
+    if not series.rejected or not isinstance(series.key, SeriesKey) or not arrival.count:
+        return ()
+    return spans.intersect(series.rejected, spans.of_grid(arrival.rows["ts"], series.key.timeframe.seconds * 1000))
 
 
 def _says_more(series: SeriesState, change: Change) -> bool:

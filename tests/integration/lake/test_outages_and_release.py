@@ -163,6 +163,17 @@ def test_good_rows_for_the_same_windows_end_what_was_held(lake: Lake) -> None:
         lake.release(BTC, by="Ada", reason="late", known_at=hours(9))
 
 
+def test_a_good_row_of_a_table_that_speaks_for_nothing_else_ends_what_was_held(lake: Lake) -> None:
+    good = candle_frame(6)
+    keeping_out(lake, good.assign(close=good["close"] * 2), [3])
+    told = lake.stage(BTC, good.iloc[3:4], asked_from=hours(4), asked_to=hours(4), source="archive")
+    assert lake.commit(accepting([told]), known_at=hours(8)).rows_added == 1
+    assert lake.snapshot().held(BTC) == ()
+    with pytest.raises(BadData, match="nothing is held"):
+        lake.release(BTC, by="Ada", reason="late", known_at=hours(9))
+    assert lake.commit(accepting([told]), known_at=hours(9)).seq == 2
+
+
 def test_a_bad_row_that_a_good_one_replaced_does_not_come_back_with_its_neighbours(lake: Lake) -> None:
     good = candle_frame(10)
     keeping_out(lake, good.assign(close=good["close"] * 2), [3, 6])
