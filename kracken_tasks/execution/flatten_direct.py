@@ -67,7 +67,8 @@ def flatten_direct(
             canceled.append(order.order_id)
         except KrackenError as error:
             problems[order.order_id] = str(error)
-    held = _sellable(broker.balances(), broker.instruments(), into)
+    held, unlisted = _sellable(broker.balances(), broker.instruments(), into)
+    problems |= unlisted
     quotes = _quotes(broker, held)
     sold: dict[str, str] = {}
     for symbol, amount in sorted(held.items()):
@@ -82,9 +83,19 @@ def flatten_direct(
     return DirectReport(tuple(canceled), sold, problems)
 
 
-def _sellable(balances: Mapping[str, Balance], instruments: Mapping[str, Instrument], into: str) -> dict[str, Decimal]:
-    pairs = {f"{asset}/{into}": balance.total for asset, balance in balances.items() if balance.total > 0}
-    return {symbol: amount for symbol, amount in pairs.items() if symbol in instruments}
+def _sellable(
+    balances: Mapping[str, Balance], instruments: Mapping[str, Instrument], into: str
+) -> tuple[dict[str, Decimal], dict[str, str]]:
+    """What can be sold, by symbol; and of every other asset but ``into`` that it stays: nobody should take the account for flat."""
+    totals = {asset: balance.total for asset, balance in balances.items() if balance.total > 0 and asset != into}
+    pairs = {asset: f"{asset}/{into}" for asset in totals}
+    held = {symbol: totals[asset] for asset, symbol in pairs.items() if symbol in instruments}
+    left = {
+        asset: f"{plain(totals[asset])} {asset} stay: no pair with {into} is listed"
+        for asset, symbol in pairs.items()
+        if symbol not in instruments
+    }
+    return held, left
 
 
 def _quotes(broker: Broker, symbols: Iterable[str]) -> Mapping[str, Quote]:

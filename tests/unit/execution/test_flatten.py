@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from kracken_tasks.execution.flatten_direct import adopt_journal, flatten_direct
 from kracken_tasks.execution.marks import release
 from kracken_tasks.ledger import Lease
 from tests.support.bench import Bench
+from tests.support.lying_venue import LyingVenue
 from tests.support.market_data import BTC, ETH
 from tests.unit.execution.test_paper_broker import buy
 
@@ -180,3 +182,14 @@ def test_nobody_flattens_directly_without_a_name(bench: Bench, tmp_path: Path) -
     with pytest.raises(ValueError, match="name of a person"):
         flatten_direct(bench.venue, tmp_path / "journal.jsonl", account="main", by=" ")
     assert len(bench.venue.inner.open_orders()) == 2
+
+
+def test_direct_flatten_said_nothing_of_a_coin_that_it_left_for_want_of_a_pair(bench: Bench, tmp_path: Path) -> None:
+    def instruments(honest: Any) -> Any:
+        return {symbol: listed for symbol, listed in honest().items() if symbol != ETH}
+
+    delisted = LyingVenue(bench.venue, instruments=instruments)
+    report = flatten_direct(delisted, tmp_path / "flatten.jsonl", account="main", by="ada")
+    assert list(report.sold) == [BTC]
+    assert list(report.problems) == ["ETH"]
+    assert "no pair with USD" in report.problems["ETH"]
