@@ -17,7 +17,7 @@ import pandas as pd
 
 from kracken_tasks.domain.clock import monotonic_seconds
 from kracken_tasks.domain.market import OrderBook, Quote, Timeframe
-from kracken_tasks.errors import RetryLater
+from kracken_tasks.errors import BadData, Misconfigured, RetryLater
 from kracken_tasks.exchange.market_data import MarketData
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.exchange.streams.clock import StreamClock
@@ -62,17 +62,28 @@ class ThreadedQuestions:
         return await self._in_thread(self._venue.now)
 
     async def ticker(self, symbol: str) -> Ticker:
-        self._asked_for[symbol] = None
         async with self._asking:
             told = self._quotes
             if told is None or monotonic_seconds() - told[0] > self._together or symbol not in told[1]:
-                wanted = list(self._asked_for)
-                answer = await self._in_thread(lambda: self._venue.quotes(wanted))
+                answer = await self._quotes_with(symbol)
                 told = self._quotes = (monotonic_seconds(), answer, self._clock.now())
         quote = told[1].get(symbol)
         if quote is None:
             raise RetryLater(f"{self._venue.exchange} gave no quote of {symbol}", symbol=symbol)
         return Ticker(symbol, quote.bid, quote.ask, _UNKNOWN, _UNKNOWN, quote.last, quote.ts, told[2])
+
+    async def _quotes_with(self, symbol: str) -> Mapping[str, Quote]:
+        """Quotes of all that are asked for; where one of them is not listed any more the venue refuses them all: then this one alone."""
+        wanted = list(dict.fromkeys([*self._asked_for, symbol]))
+        try:
+            answer = await self._in_thread(lambda: self._venue.quotes(wanted))
+        except (Misconfigured, BadData):
+            self._asked_for.pop(symbol, None)
+            if len(wanted) == 1:
+                raise
+            answer = await self._in_thread(lambda: self._venue.quotes([symbol]))
+        self._asked_for[symbol] = None
+        return answer
 
     async def trades(
         self, symbol: str, cursor: str | None, since: datetime | None

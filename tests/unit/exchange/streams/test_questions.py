@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import pandas as pd
+import pytest
 
 from kracken_tasks.domain.clock import utc
 from kracken_tasks.domain.market import TRADE_COLUMNS, OrderBook, Quote, Timeframe
+from kracken_tasks.errors import Misconfigured
 from kracken_tasks.exchange.rates import Priority
 from kracken_tasks.exchange.rates.counters import current_priority
 from kracken_tasks.exchange.streams.clock import StreamClock
@@ -64,3 +66,32 @@ async def test_a_quote_is_told_while_a_long_listing_of_trades_is_on_its_way() ->
         assert await listing == ([], "0")
     await asking.close()
     assert venue.priorities == {"quotes": Priority.READ, "trades": Priority.EXPORT}
+
+
+class Delisting(SlowListing):
+    """A venue that refuses a question which names one pair too many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed = {"BTC/USD", "ETH/USD", "GONE/USD"}
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        told = super().quotes(symbols)
+        if strangers := sorted(told.keys() - self.listed):
+            raise Misconfigured(f"kraken lists no {strangers[0]}")
+        return told
+
+
+async def test_a_pair_that_is_taken_off_the_list_takes_no_other_pairs_quotes_along() -> None:
+    venue, clock = Delisting(), StreamClock()
+    clock.told(NOW)
+    asking = ThreadedQuestions(venue, clock=clock, together_seconds=-1.0)
+    for symbol in sorted(venue.listed):
+        await asking.ticker(symbol)
+    venue.listed.remove("GONE/USD")
+    for _ in range(2):
+        assert (await asking.ticker("BTC/USD")).bid == 1.0
+        with pytest.raises(Misconfigured, match="lists no GONE/USD"):
+            await asking.ticker("GONE/USD")
+        assert (await asking.ticker("ETH/USD")).bid == 1.0
+    await asking.close()
