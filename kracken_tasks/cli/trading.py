@@ -190,7 +190,7 @@ def _flatten_directly(settings: Settings, by: str, into: str) -> None:
 
     journal = settings.paths.emergency_journal
     broker = wiring.broker(settings.without_databases())
-    report = flatten_direct(broker, journal, account=settings.trading.account, by=by, into=into)
+    report = flatten_direct(broker, journal, account=settings.trading.account, by=by, into=into, pause=sleep)
     say(f"{len(report.canceled)} orders canceled")
     for symbol, order_id in report.sold.items():
         say(f"{symbol}: sale sent, order {order_id}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from kracken_tasks.domain.trading import IntentKey, OrderKind, OrderRequest, Pur
 from kracken_tasks.errors import BadData, KrackenError, RetryLater, TradeRefused
 from kracken_tasks.exchange.rates import Priority, calls_at
 from kracken_tasks.execution.broker import Broker
+from kracken_tasks.execution.desk import no_pause
 from kracken_tasks.execution.marks import state_text, write_state
 from kracken_tasks.execution.orders import SendRules, sell_request
 from kracken_tasks.execution.quoting import usable_quotes
@@ -30,6 +31,8 @@ from kracken_tasks.ledger import Ledger, Source
 from kracken_tasks.risk.state import AccountState, Cause
 
 __all__ = ["DirectReport", "adopt_journal", "adopt_or_halt", "flatten_direct"]
+
+_CANCELS_TAKE_SECONDS = (1.0, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,19 @@ class DirectReport:
 
 @calls_at(Priority.PROTECT)  # an export must not stand before an exit
 def flatten_direct(
-    broker: Broker, journal: Path, *, account: str, by: str, into: str = "USD", rules: SendRules | None = None
+    broker: Broker,
+    journal: Path,
+    *,
+    account: str,
+    by: str,
+    into: str = "USD",
+    rules: SendRules | None = None,
+    pause: Callable[[float], None] = no_pause,
 ) -> DirectReport:
     """Cancel every open order of the account and sell every coin that has a pair with ``into``.
 
     ``by``: who asks.  The journal's first line halts the account as soon as anybody who has the ledger reads it.
+    ``pause`` lets so many seconds pass while a cancel that was taken is carried out: until then the coins cannot be sold.
     Raises: ValueError without a name; RetryLater if the venue cannot be read.
     What fails for one order or coin is reported and the rest goes on; what has no quote is sold at the market all the same.
     """
@@ -67,6 +78,7 @@ def flatten_direct(
             canceled.append(order.order_id)
         except KrackenError as error:
             problems[order.order_id] = str(error)
+    _let_go(broker, canceled, pause)
     held, unlisted = _sellable(broker.balances(), broker.instruments(), into)
     problems |= unlisted
     quotes = _quotes(broker, held)
@@ -81,6 +93,17 @@ def flatten_direct(
         except KrackenError as error:
             problems[symbol] = str(error)
     return DirectReport(tuple(canceled), sold, problems)
+
+
+def _let_go(broker: Broker, canceled: Sequence[str], pause: Callable[[float], None]) -> None:
+    """Wait a few seconds for cancels that are pending; what rests on by then is sold as far as the venue lets anybody."""
+    for seconds in _CANCELS_TAKE_SECONDS if canceled else ():
+        try:
+            if not any(order.status.resting for order in broker.orders(canceled).values()):
+                return
+        except KrackenError:
+            pass  # nobody tells: the time is given all the same
+        pause(seconds)
 
 
 def _sellable(

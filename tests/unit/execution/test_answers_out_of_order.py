@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kracken_tasks.domain.trading import Action, OrderStatus, Side, VenueOrder
+from kracken_tasks.execution.flatten_direct import flatten_direct
 from tests.support.bench import Bench
 from tests.support.lying_venue import LyingVenue
 from tests.support.market_data import BTC
@@ -98,4 +99,25 @@ def test_an_exit_waits_for_a_pending_cancel_and_sells(tmp_path: Path) -> None:
     assert bench.ledger.positions() == {}
     assert [left.problem for left in report.exits] == [""]
     bench.require_truth()
+    bench.ledger.close()
+
+
+def test_a_direct_flatten_sold_before_the_pending_cancel_let_go_of_the_coins(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, symbols=(BTC,))
+    bench.tick({BTC: Action.BUY})
+    waiting: set[str] = set()
+
+    def cancel(honest: Any, order_id: str) -> None:
+        waiting.add(order_id)
+
+    def pause(seconds: float) -> None:
+        bench.pass_time(seconds)
+        while waiting:
+            bench.venue.inner.cancel(waiting.pop())
+
+    report = flatten_direct(
+        LyingVenue(bench.venue, cancel=cancel), tmp_path / "flatten.jsonl", account="main", by="ada", pause=pause
+    )
+    assert report.problems == {}
+    assert bench.venue.inner.balances()["BTC"].total == 0
     bench.ledger.close()
