@@ -91,7 +91,7 @@ def _trade(facts: _Facts) -> str:
 
 def _result(facts: _Facts) -> str:
     currency = facts("currency", before=" ")
-    return facts("net", before=", net ", after=currency)
+    return facts("net", before=", net ", after=currency) + facts("fees_elsewhere", before=" ")
 
 
 def _state(facts: _Facts) -> str:

@@ -12,6 +12,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Context, Decimal, FloatOperatio
 from kracken_tasks.domain.market import Instrument
 
 __all__ = [
+    "FREE_CREDITS",
     "MONEY",
     "amount_of",
     "as_decimal",
@@ -22,6 +23,9 @@ __all__ = [
     "ticks_at_or_above",
     "ticks_at_or_below",
 ]
+
+# Kraken's fee credits: given, not bought, without a market.  A fee paid with them costs nothing and disposes of nothing.
+FREE_CREDITS = frozenset({"KFEE"})
 
 # 38 digits hold 10^20 units to 18 decimals; mixing with a float is an error, not a rounding.
 MONEY = Context(prec=38, rounding=ROUND_HALF_EVEN, traps=[FloatOperation, InvalidOperation])

@@ -18,6 +18,7 @@ from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.domain.trading import Purpose, Side
 from kracken_tasks.execution.desk import Desk
 from kracken_tasks.execution.marks import profits_since_release
+from kracken_tasks.execution.trip_results import judged_net
 from kracken_tasks.ledger import IntentEntry
 from kracken_tasks.risk.equity import UnitMark, day_start
 from kracken_tasks.risk.kelly import KellyEstimate, recent_kelly
@@ -83,11 +84,12 @@ def account_facts(desk: Desk, mark: UnitMark, limits: RiskLimits, free: Mapping[
     for fill in desk.ledger.fills(since):
         (entered if fill.purpose is Purpose.ENTRY else left)[fill.symbol] = fill.ts
         turnover += fill.cost if fill.ts >= today else Decimal(0)
-    trips = desk.ledger.round_trips()
+    listed, costs = desk.broker.instruments(), desk.config.costs
+    results = [(trip.closed_at, judged_net(trip, listed, costs)) for trip in desk.ledger.round_trips()]
     return Account(
         mark=mark,
-        losing_streak=losing_streak(profits_since_release(desk.ledger)),
-        kelly=recent_kelly([(trip.closed_at, float(trip.net)) for trip in trips], now, limits) if trips else None,
+        losing_streak=losing_streak(profits_since_release(desk.ledger, listed, costs)),
+        kelly=recent_kelly(results, now, limits) if results else None,
         last_entry_at=entered,
         last_exit_at=left,
         turnover_today=float(turnover),

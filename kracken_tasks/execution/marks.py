@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from kracken_tasks.domain.market import Quote
+from kracken_tasks.domain.market import Instrument, Quote
 from kracken_tasks.domain.money import as_decimal
 from kracken_tasks.domain.trading import TradingState
+from kracken_tasks.execution.costs import CostModel
 from kracken_tasks.execution.desk import Desk
+from kracken_tasks.execution.trip_results import judged_net
 from kracken_tasks.ledger import AlertDraft, AlertKind, AlertLevel, EquityEntry, Ledger, Source, StateEntry
 from kracken_tasks.risk.equity import UnitMark, day_of, mark_equity
 from kracken_tasks.risk.limits import RiskLimits
@@ -205,7 +207,7 @@ def move_state(desk: Desk, fresh: UnitMark, limits: RiskLimits, *, mismatch: str
         day=fresh.day,
         drawdown=fresh.drawdown,
         daily_loss=fresh.daily_loss,
-        losing_streak=losing_streak(profits_since_release(desk.ledger)),
+        losing_streak=losing_streak(profits_since_release(desk.ledger, desk.broker.instruments(), desk.config.costs)),
         mismatch=mismatch,
     )
     with desk.ledger.transaction():  # a person's halt between reading and writing would be written over
@@ -238,9 +240,10 @@ def write_state(ledger: Ledger, before: StateEntry, following: AccountState, now
         ledger.add_alert(draft, ts=now)
 
 
-def profits_since_release(ledger: Ledger) -> list[float]:
+def profits_since_release(ledger: Ledger, listed: Mapping[str, Instrument], costs: CostModel) -> list[float]:
+    """What the trips closed since the last release brought, in quote and in the order they closed; fees as ``judged_net`` has them."""
     since = max((entry.ts for entry in ledger.states() if _is_release(entry)), default=None)
-    return [float(trip.net) for trip in ledger.round_trips() if since is None or trip.closed_at > since]
+    return [judged_net(trip, listed, costs) for trip in ledger.round_trips() if since is None or trip.closed_at > since]
 
 
 def _is_release(entry: StateEntry) -> bool:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 
+from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.domain.money import MONEY, plain
 from kracken_tasks.domain.receipts import receipt_line
 from kracken_tasks.domain.trading import Purpose, Side
@@ -46,7 +47,7 @@ def _alert(ledger: Ledger, fills: list[FillEntry]) -> AlertDraft:
     kind, level = AlertKind.TRADE_CLOSED, AlertLevel.INFO
     if first.purpose is Purpose.STOP:
         kind, level = AlertKind.STOPPED, AlertLevel.WARNING
-    payload |= {"net": _net(ledger, position_id), "currency": first.fee_currency}
+    payload |= {"net": "", "currency": split_symbol(first.symbol)[1]} | _result(ledger, position_id)
     return AlertDraft(kind, f"sold:{first.trade_id}", payload, level)
 
 
@@ -70,9 +71,10 @@ def _receipt(ledger: Ledger, fill: FillEntry) -> dict[str, str]:
     return {} if receipt is None else {"receipt": receipt_line(receipt)}
 
 
-def _net(ledger: Ledger, position_id: str) -> str:
-    """What the whole trip earned after fees; empty while part of the position is still held."""
+def _result(ledger: Ledger, position_id: str) -> dict[str, str]:
+    """What the whole trip earned after fees, and which fees that leaves out; nothing while part of the position is still held."""
     for trip in reversed(ledger.round_trips()):
         if trip.position_id == position_id:
-            return plain(trip.net, 2)
-    return ""
+            beside = [f"less {plain(fee)} {currency}" for currency, fee in sorted(trip.fees_elsewhere.items())]
+            return {"net": plain(trip.net, 2)} | ({"fees_elsewhere": " ".join(beside)} if beside else {})
+    return {}

@@ -4,7 +4,8 @@ In: fills of one position.  Out: a RoundTrip.  Never: a trip whose net is not ex
 
     net   = exit cost - entry cost - fees taken in quote          what the quote balance gained; a remainder of dust counts as given up
     gross = net + fees in quote + fees in base at their fill's price
-Fees in a third currency (Kraken's fee credits) are listed in ``fees`` and are in neither figure.
+Fees in a third currency are listed in ``fees`` and are in neither figure: the ledger does not know what they were worth.  Whoever judges a
+trip by its net asks for ``fees_elsewhere`` first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from kracken_tasks.domain.market import split_symbol
+from kracken_tasks.domain.money import FREE_CREDITS
 from kracken_tasks.domain.trading import Purpose
 
 __all__ = ["RoundTrip", "consecutive_losses"]
@@ -48,6 +51,12 @@ class RoundTrip:
     @property
     def holding(self) -> timedelta:
         return self.closed_at - self.opened_at
+
+    @property
+    def fees_elsewhere(self) -> dict[str, Decimal]:
+        """Fees that ``net`` leaves out, by currency: paid in neither of the trip's own, free credits apart, which cost nothing."""
+        own = {*split_symbol(self.symbol), *FREE_CREDITS}
+        return {currency: fee for currency, fee in self.fees.items() if currency not in own and fee}
 
     @property
     def won(self) -> bool:

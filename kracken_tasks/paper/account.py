@@ -20,7 +20,7 @@ from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Quote, SeriesKey
 from kracken_tasks.domain.trading import Action, Position, SizeReceipt
 from kracken_tasks.errors import Misconfigured, RetryLater
-from kracken_tasks.execution.marks import last_mark
+from kracken_tasks.execution.marks import last_mark, profits_since_release
 from kracken_tasks.execution.report import TickReport
 from kracken_tasks.execution.tick import run_tick
 from kracken_tasks.execution.tick_deps import TickDeps, TickSlot
@@ -160,6 +160,10 @@ class PaperAccount:
     def closed_trips(self) -> tuple[RoundTrip, ...]:
         """Closed positions, oldest first, exact."""
         return self.ledger.round_trips()
+
+    def profits_since_release(self) -> list[float]:
+        """What the trips closed since the last release brought, as limits judge it."""
+        return profits_since_release(self.ledger, self.tools.broker.instruments(), self.tools.config.costs)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         wanted = sorted(symbols)

@@ -26,7 +26,7 @@ from kracken_tasks.domain.trading import Action, SizeReceipt, TradingState
 from kracken_tasks.errors import KrackenError, Misconfigured
 from kracken_tasks.execution.by_hand import close_by_hand
 from kracken_tasks.execution.flatten import flatten
-from kracken_tasks.execution.marks import profits_since_release, release
+from kracken_tasks.execution.marks import release
 from kracken_tasks.paper.account import SANDBOX, PaperAccount
 from kracken_tasks.paper.figures import (
     PaperPerformance,
@@ -165,7 +165,7 @@ class KrakenPaperLiveBot:
         mark = self.account.mark()
         state = self.account.ledger.state()
         limits = self.account.tools.limits
-        streak = losing_streak(profits_since_release(self.account.ledger))
+        streak = losing_streak(self.account.profits_since_release())
         rows = (
             ("max_drawdown_limit", mark.drawdown, limits.max_drawdown_limit),
             ("daily_loss_limit", mark.daily_loss, limits.daily_loss_limit),
@@ -209,7 +209,7 @@ class KrakenPaperLiveBot:
         told = dashboard(
             self.account.ledger, mark, self.account.quotes(held), currency=self.account.tools.currency,
             initial=float(self.account.settings.initial_capital),
-            losing_streak=losing_streak(profits_since_release(self.account.ledger)), correlation=alike,
+            losing_streak=losing_streak(self.account.profits_since_release()), correlation=alike,
         )  # fmt: skip
         return told | {"market": self.market, "as_of": iso(self.account.now())}
 

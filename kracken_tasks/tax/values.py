@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from kracken_tasks.domain.clock import from_ms, iso, to_ms
+from kracken_tasks.domain.money import FREE_CREDITS
 from kracken_tasks.errors import BadData
 
 __all__ = ["FIAT", "FREE_CREDITS", "FairValues", "ValueLookup", "value_at"]
@@ -23,9 +24,6 @@ FIAT = frozenset(
         "KRW", "MXN", "NOK", "NZD", "PLN", "SEK", "SGD", "TRY", "USD", "ZAR",
     }
 )  # fmt: skip
-
-# Kraken's fee credits: given, not bought, without a market.  A fee paid with them costs nothing and disposes of nothing.
-FREE_CREDITS = frozenset({"KFEE"})
 
 # The worth of one unit of an asset at an instant, or None if it is not known.
 ValueLookup = Callable[[str, datetime], Decimal | None]

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from kracken_tasks.domain.clock import utc
-from kracken_tasks.domain.trading import Action, TradingState
+from kracken_tasks.domain.trading import Action, Purpose, TradingState
+from kracken_tasks.execution.account import account_facts
 from kracken_tasks.execution.desk import lease_name
-from kracken_tasks.execution.marks import account_state, state_text, value_of
+from kracken_tasks.execution.marks import account_state, last_mark, profits_since_release, state_text, value_of
+from kracken_tasks.execution.news import trade_alerts
 from kracken_tasks.execution.reconcile import check_balances
-from kracken_tasks.ledger import LeaseHeld, StateEntry
+from kracken_tasks.ledger import Booking, LeaseHeld, StateEntry
 from kracken_tasks.risk.state import AccountState, Cause
 from tests.support.bench import Bench
+from tests.support.ledger import fill
 from tests.support.market_data import BTC, ETH, HandMovedMarket
 
 D = Decimal
@@ -41,6 +44,41 @@ def test_equity_values_coins_at_the_bid_and_other_money_at_its_stated_rate() -> 
 )
 def test_state_survives_being_written_as_text(state: AccountState) -> None:
     assert account_state(StateEntry(utc(2024, 3, 1), state.state, state_text(state))) == state
+
+
+@pytest.mark.parametrize(("coin", "judged"), [("BNB", 0.1 - 0.004 * 10_000.1), ("KFEE", 0.1)])
+def test_a_fee_paid_in_a_third_coin_made_losses_look_like_wins_to_kelly_and_to_the_streak(
+    tmp_path: Path, coin: str, judged: float
+) -> None:
+    bench = Bench(tmp_path)
+    bench.tick()
+    for number in range(3):
+        bought = fill(f"B{number}", "buy", "0.1", "50000", fee="0.04", fee_currency=coin, ts=bench.market.now())
+        sold = fill(f"S{number}", "sell", "0.1", "50001", fee="0.04", fee_currency=coin, ts=bench.market.now())
+        bench.ledger.book_fills([Booking(bought, Purpose.ENTRY), Booking(sold, Purpose.EXIT)])
+    desk, mark = bench.desk(), last_mark(bench.ledger, bench.limits)
+    assert mark is not None
+    profits = profits_since_release(bench.ledger, desk.broker.instruments(), desk.config.costs)
+    assert profits == pytest.approx([judged] * 3)
+    assert profits_since_release(bench.ledger, {}, desk.config.costs) == pytest.approx(
+        [0.1 if coin == "KFEE" else 0] * 3
+    )
+    account = account_facts(desk, mark, bench.limits, {}, bench.market.now())
+    assert account.losing_streak == (3 if judged < 0 else 0)
+    assert account.kelly is not None
+    assert (account.kelly.win_rate == 0) == (judged < 0)
+    bench.ledger.close()
+
+
+def test_the_news_of_a_sale_named_its_fees_coin_as_the_currency_of_the_result(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bought = fill("B1", "buy", "0.1", "50000", fee="0.04", fee_currency="BNB", ts=bench.market.now())
+    sold = fill("S1", "sell", "0.1", "50100", fee="0.04", fee_currency="BNB", ts=bench.market.now())
+    bench.ledger.book_fills([Booking(bought, Purpose.ENTRY)])
+    (alert,) = trade_alerts(bench.ledger, bench.ledger.book_fills([Booking(sold, Purpose.EXIT)]))
+    told = [alert.payload[name] for name in ("net", "currency", "fees_elsewhere")]
+    assert told == ["10.00", "USD", "less 0.08 BNB"]
+    bench.ledger.close()
 
 
 @pytest.mark.parametrize("kind", ["deposit", "deposit/airdrop", "transfer/spotfromfutures", "withdrawal"])
