@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import Format, console, moment, say, show_frame, symbol, write_frame
+from kracken_tasks.cli.values import Format, console, in_order, moment, say, show_frame, symbol, write_frame
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import SeriesKey, Timeframe
 from kracken_tasks.domain.refs import Finding
@@ -151,12 +151,13 @@ def aggregate_command(
     from kracken_tasks.candles.aggregate import CalendarMonth
 
     settings, widths = load_settings(), _widths(into)
+    begins, ends = in_order(moment(start), moment(end))
     key = SeriesKey(exchange or settings.exchange, symbol_, base)
     snapshot = wiring.lake(settings).snapshot()
     first, last = snapshot.first_ts(key), snapshot.last_ts(key)
     if first is None or last is None:
         raise BadData(f"the lake holds no candles of {key}", series=str(key))
-    span = (moment(start) or first, moment(end) or last + base.delta)
+    span = (begins or first, ends or last + base.delta)
     for width in widths:
         if isinstance(width, CalendarMonth):
             _show_months(settings, key, width, span, form, out)

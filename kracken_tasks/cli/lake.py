@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kracken_tasks import wiring
-from kracken_tasks.cli.values import Format, as_of, moment, say, show_frame, show_rows, symbol, write_frame
+from kracken_tasks.cli.values import Format, as_of, in_order, moment, say, show_frame, show_rows, symbol, write_frame
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import DataKey, SeriesKey, Tape, Timeframe, key_parts
 from kracken_tasks.errors import BadData
@@ -138,15 +138,11 @@ def gaps(
 
     kracken gaps --timeframe 1h --from 2024-01-01
     """
-    settings = load_settings()
+    settings, (low, high) = load_settings(), in_order(moment(start), moment(end))
     snapshot, venues = _snapshot(settings, None), wiring.enabled(settings)
     rows, cures, reasons = [], [], set()
     for key in _chosen(snapshot, exchange, symbol_, what):
-        holes = [
-            hole
-            for hole in _holes(snapshot, key, moment(start), moment(end))
-            if quiet or hole.cause is not HoleCause.NO_TRADES
-        ]
+        holes = [hole for hole in _holes(snapshot, key, low, high) if quiet or hole.cause is not HoleCause.NO_TRADES]
         for hole in holes:
             size = str(hole.windows) if hole.windows else _lasting(hole.end - hole.start)
             rows.append([str(key), _minute(hole.start), _minute(hole.end), size, _CAUSES[hole.cause]])

@@ -18,11 +18,22 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from kracken_tasks.domain.clock import parse_utc
+from kracken_tasks.domain.clock import iso, parse_utc
 from kracken_tasks.domain.market import split_symbol
 from kracken_tasks.files import replace_file, replacing
 
-__all__ = ["Format", "as_of", "console", "moment", "say", "show_frame", "show_rows", "symbol", "write_frame"]
+__all__ = [
+    "Format",
+    "as_of",
+    "console",
+    "in_order",
+    "moment",
+    "say",
+    "show_frame",
+    "show_rows",
+    "symbol",
+    "write_frame",
+]
 
 console: Final = Console()
 
@@ -51,6 +62,13 @@ def moment(text: str | None) -> datetime | None:
         return parse_utc(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no date; write 2024-01-31 or 2024-01-31T12:00:00Z") from error
+
+
+def in_order(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The two as they are.  Raises: BadParameter where nothing lies between: the answer "nothing" would be a wrong one."""
+    if start is not None and end is not None and start >= end:
+        raise typer.BadParameter(f"nothing lies from {iso(start)} to {iso(end)}: the end must come after the start")
+    return start, end
 
 
 def as_of(text: str | None) -> int | datetime | str | None:

@@ -230,3 +230,11 @@ def test_a_lake_at_an_address_that_cannot_be_one_is_refused_by_key(
     refused = kracken_with(monkeypatch, capfd)("coverage")
     assert refused.code == 2
     assert "lake" in refused.sentence
+
+
+def test_a_span_that_ends_before_it_begins_is_refused_and_not_told_to_be_without_holes(kracken: Kracken) -> None:
+    told = ("--from", "2023-01-05", "--to", "2023-01-02")
+    for command in (("gaps", *told), ("aggregate", "BTC/USD", "--of", "1h", "--into", "1d", *told)):
+        said = kracken(*command)
+        assert (said.code, said.out) == (2, "")
+        assert "the end must come after the start" in " ".join(said.err.split())
