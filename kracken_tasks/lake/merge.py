@@ -62,7 +62,8 @@ def news_of(known: Block, incoming: Block) -> News:
     """Compare incoming rows with the newest known ones (candles: both sorted by ts, unique).
 
     Prices and trades compare exactly, volume and vwap within float noise; the source alone is no change.  What a source does not
-    know (vwap, trades) does not take back what another told: the known value is kept.
+    know (vwap, trades) does not take back what another told: the known value is kept, an average price where it lies between the low and
+    the high.
     """
     if incoming.dataset.identity:
         rows = first_told(known, incoming)
@@ -219,7 +220,10 @@ def _class_of(rows: int) -> int:
 
 
 def _fill_unknown(incoming: Block, old: Block) -> Block:
-    vwap = np.where(np.isnan(incoming["vwap"]), old["vwap"], incoming["vwap"])
+    # An average outside of the new low and high is that of another candle; no contract has seen the two together.
+    among = (old["vwap"] >= incoming["low"]) & (old["vwap"] <= incoming["high"])
+    among |= (old["low"] == incoming["low"]) & (old["high"] == incoming["high"])
+    vwap = np.where(np.isnan(incoming["vwap"]) & among, old["vwap"], incoming["vwap"])
     trades = np.where(incoming["trades"] == UNKNOWN, old["trades"], incoming["trades"])
     return Block({**incoming.columns, "vwap": vwap, "trades": trades}, incoming.dataset)
 

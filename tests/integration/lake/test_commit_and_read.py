@@ -83,6 +83,17 @@ def test_a_closed_candle_that_changes_gets_a_revision_and_the_old_value_stays_re
     assert rows["known_at"].dt.hour.tolist() == [10] * 5 + [12] + [10] * 5
 
 
+def test_an_average_price_is_not_kept_for_a_candle_whose_prices_it_does_not_lie_among(lake: Lake) -> None:
+    frame = candle_frame(4)
+    commit_frame(lake, BTC, frame)
+    moved = frame.copy()
+    moved[["open", "high", "low", "close"]] *= 2.0
+    commit_frame(lake, BTC, moved.assign(vwap=np.nan, source="archive"))
+    told = lake.snapshot().candles(BTC)
+    assert told["close"].tolist() == moved["close"].tolist()
+    assert told["vwap"].isna().all()
+
+
 def test_float_noise_in_volume_and_an_unknown_vwap_are_no_revision(lake: Lake) -> None:
     frame = candle_frame(10)
     commit_frame(lake, BTC, frame)
