@@ -39,7 +39,7 @@ class TradingSettings(Group):
         0.005, gt=0, le=0.05, description="A marketable limit pays at most this beyond the touch."
     )
     order_deadline_seconds: float = Field(
-        10.0, ge=2, le=60, description="The venue must refuse an order that arrives later."
+        10.0, ge=2, le=60, description="The venue must refuse an order or an amend that arrives later."
     )
     clock_skew_seconds: float = Field(2.0, ge=0, le=60, description="How far venue and local clocks may differ.")
     listing_lag_seconds: float = Field(5.0, ge=0, le=60, description="How late an accepted order may show in listings.")
