@@ -13,11 +13,12 @@ Never: retries of what may have happened, orders without an intent, positions wi
 - ``reconcile``  what became of every intent, order and fill; never sends · ``strangers`` orders nobody of ours placed ·
   ``closes`` stops that came with entries, told apart from them
 - ``sending``    the only place that submits · ``protect`` every position under its stops · ``exits`` intent, free the coins, sell
-- ``marks``      equity and trading state · ``account`` what is spoken for · ``second_source`` what other venues say of a price
+- ``marks``      equity and trading state · ``account`` what is spoken for · ``trip_results`` what closed trips
+  brought, as limits and sizes judge it · ``second_source`` what other venues say of a price
 - ``judging``    signals, strategy, size and guards as one pure function · ``team`` the same for several agents on one symbol
 - ``entries``    opinions to a recorded decision, and its order
 - ``tick``       the sequence (``tick_deps`` what it works with, ``run`` its looks, marks and stops, ``report`` what it did)
-- ``unprotected`` for how long each position stood without its stop
+- ``unprotected`` for how long each position stood without its stop · ``patience`` waits out a doubt that leaves one bare
 - ``trading_state`` a person's halt, reduce-only and resume · ``kill_switch`` a file that stops every entry
 - ``flatten``    cancel and sell everything (``flatten_direct`` with the keys alone) · ``by_hand`` close one position
 - ``quoting``    quotes of what is held, where one without a price costs no other its exit

@@ -31,6 +31,7 @@ ALLOWED = {
     "kracken_tasks/execution/protect.py": _RULE,
     "kracken_tasks/execution/team.py": _SIZING,
     "kracken_tasks/execution/tick.py": _SIZING,
+    "kracken_tasks/execution/trip_results.py": "what Kelly and the losing streak look at; the trip itself stays exact",
 }
 
 
