@@ -136,7 +136,8 @@ def _reconcile(desk: Desk) -> Reconciled:
     unknown |= {seen[i].symbol: reason for i, reason in booked.illegal.items() if seen[i].status.resting}
     stops = [order for order in seen.values() if order.status.resting and waits_to_sell(order)]
     untold = stops_of_untold_entries(desk, owners, stops, seen, now)
-    unknown |= {stop.symbol: f"{reason} filled and not listed yet: its stop rests" for stop, reason in untold}
+    for stop, reason in untold:
+        unknown.setdefault(stop.symbol, f"{reason} filled and not listed yet: its stop rests")
     report_strangers(desk, booked.foreign_orders, now)
     desk.unknown = dict(unknown)
     owing = [*missing, *(seen[order_id] for order_id in booked.late), *(stop for stop, _ in untold)]

@@ -27,7 +27,7 @@ class Said:
     @property
     def words(self) -> str:
         """What was said, however the terminal's width broke it into lines."""
-        return " ".join(self.out.split())
+        return " ".join(self.out.replace("│", " ").split())
 
     @property
     def sentence(self) -> str:
