@@ -195,9 +195,8 @@ def _raise_triggers(
             continue
         try:
             amend_resting(desk, stop.order_id, trigger_price=price)
-        except (
-            TradeRefused
-        ) as refusal:  # it rests where it was; the others are raised, and sizes are put right all the same
+        except TradeRefused as refusal:
+            # It rests where it was; the others are raised, and sizes are put right all the same.
             refused = refused or f"{stop.order_id} not raised to {plain(price)}: {refusal}"
             continue
         stops[place] = replace(stop, trigger_price=price)

@@ -201,9 +201,8 @@ class CcxtStreams:
             raise failure from None
         except KrackenError:
             raise
-        except (
-            Exception
-        ) as error:  # ccxt lets its libraries' errors through, and stumbles over frames it did not expect
+        except Exception as error:
+            # ccxt lets its libraries' errors through, and stumbles over frames it did not expect.
             told = f"{self.exchange}: the stream of {key} broke ({type(error).__name__}: {error})"
             raise StreamTrouble(told, feed=str(key)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,16 @@ from tests.support.market_data import BTC, ETH
 from tests.unit.execution.test_paper_broker import buy
 
 D = Decimal
+
+
+@pytest.fixture
+def partly(tmp_path: Path) -> Iterator[AdvancedBench]:
+    """0.04 of a bracket's 0.1 is bought, nobody has looked since, and the rest of the entry rests."""
+    bench = AdvancedBench(tmp_path, by_trades=True)
+    bench.bought("0.1", entry_price="49900")
+    bench.traded("49890", "0.04")
+    yield bench
+    bench.ledger.close()
 
 
 @pytest.mark.parametrize("state", [TradingState.HALTED, TradingState.REDUCE_ONLY])
@@ -71,33 +82,25 @@ def test_a_strangers_purchase_is_left_alone_whatever_the_account_may_do(tmp_path
     bench.ledger.close()
 
 
-def test_the_rest_of_an_entry_is_taken_back_by_a_tick_once_its_position_is_gone(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.tick()
-    assert bench.held == D("0.04")
-    bench.moved(48_900.0)  # through the stop
-    bench.tick()
-    assert (bench.held, bench.entries_open()) == (0, ())
-    bench.require_truth()
-    bench.ledger.close()
+def test_the_rest_of_an_entry_is_taken_back_by_a_tick_once_its_position_is_gone(partly: AdvancedBench) -> None:
+    partly.tick()
+    assert partly.held == D("0.04")
+    partly.moved(48_900.0)  # through the stop
+    partly.tick()
+    assert (partly.held, partly.entries_open()) == (0, ())
+    partly.require_truth()
 
 
-def test_a_resting_entry_that_would_not_go_costs_no_position_its_exit(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.tick()
-    trading_state.order(bench.ledger, TradingState.HALTED, by="ada", reason="enough", now=bench.market.now())
-    bench.venue.cancel_faults = ["timeout"]
-    report = bench.tick()
+def test_a_resting_entry_that_would_not_go_costs_no_position_its_exit(partly: AdvancedBench) -> None:
+    partly.tick()
+    trading_state.order(partly.ledger, TradingState.HALTED, by="ada", reason="enough", now=partly.market.now())
+    partly.venue.cancel_faults = ["timeout"]
+    report = partly.tick()
     assert set(report.problems) == {"entries"}
-    assert bench.held == 0
-    bench.tick()
-    assert bench.entries_open() == ()
-    bench.require_truth()
-    bench.ledger.close()
+    assert partly.held == 0
+    partly.tick()
+    assert partly.entries_open() == ()
+    partly.require_truth()
 
 
 def test_a_limit_went_on_resting_under_a_held_kill_switch_and_bought(tmp_path: Path) -> None:
@@ -129,48 +132,32 @@ def test_one_entry_that_would_not_go_kept_the_others_resting_in_a_halted_account
     bench.ledger.close()
 
 
-def test_the_rest_of_an_entry_rested_for_an_hour_after_its_position_was_sold(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.tick()
-    bench.moved(52_500.0)  # the target
-    bench.tick()
-    assert bench.held == 0
-    assert bench.entries_open() == ()
-    bench.require_truth()
-    bench.ledger.close()
+def test_the_rest_of_an_entry_rested_for_an_hour_after_its_position_was_sold(partly: AdvancedBench) -> None:
+    partly.tick()
+    partly.moved(52_500.0)  # the target
+    partly.tick()
+    assert partly.held == 0
+    assert partly.entries_open() == ()
+    partly.require_truth()
 
 
-def test_the_rest_of_an_entry_does_not_outlive_a_signal_to_sell(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.tick()
-    bench.tick({BTC: Action.SELL})
-    assert (bench.held, bench.entries_open()) == (0, ())
-    bench.require_truth()
-    bench.ledger.close()
+def test_the_rest_of_an_entry_does_not_outlive_a_signal_to_sell(partly: AdvancedBench) -> None:
+    partly.tick()
+    partly.tick({BTC: Action.SELL})
+    assert (partly.held, partly.entries_open()) == (0, ())
+    partly.require_truth()
 
 
-def test_the_rest_of_an_entry_does_not_outlive_a_watch_that_sold(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.orders.watch()
-    bench.moved(52_500.0)  # the target
-    bench.orders.watch()
-    assert (bench.held, bench.entries_open()) == (0, ())
-    bench.ledger.close()
+def test_the_rest_of_an_entry_does_not_outlive_a_watch_that_sold(partly: AdvancedBench) -> None:
+    partly.orders.watch()
+    partly.moved(52_500.0)  # the target
+    partly.orders.watch()
+    assert (partly.held, partly.entries_open()) == (0, ())
 
 
-def test_a_position_closed_by_hand_is_not_bought_again_by_the_rest_of_its_entry(tmp_path: Path) -> None:
-    bench = AdvancedBench(tmp_path, by_trades=True)
-    bench.bought("0.1", entry_price="49900")
-    bench.traded("49890", "0.04")
-    bench.tick()
-    position = bench.ledger.positions()[BTC]
-    close_by_hand(bench.deps(), bench.slot(), position.position_id, reason="ada: enough")
-    assert (bench.held, bench.entries_open()) == (0, ())
-    bench.require_truth()
-    bench.ledger.close()
+def test_a_position_closed_by_hand_is_not_bought_again_by_the_rest_of_its_entry(partly: AdvancedBench) -> None:
+    partly.tick()
+    position = partly.ledger.positions()[BTC]
+    close_by_hand(partly.deps(), partly.slot(), position.position_id, reason="ada: enough")
+    assert (partly.held, partly.entries_open()) == (0, ())
+    partly.require_truth()
