@@ -23,16 +23,13 @@ from kracken_tasks.candles.frames import (
 from kracken_tasks.candles.windows import GapCause, Plan, UnreachableGap, Window
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.errors import BadData
-from kracken_tasks.exchange.market_data import MarketData
+from kracken_tasks.exchange.market_data import QUIET_HEAD, SHORTEST_PAGE, MarketData
 
 __all__ = ["Fetched", "fetch"]
 
 # Full answers of 707 to 719 rows are on record where 720 were due (ccxt issue 5682, freqtrade issue 3392).
 _SHORT_OF_FULL: Final = 20
-_QUIET_HEAD: Final = 20
 _MOST_PAGES: Final = 10_000
-# Some venues answer for so many windows after ``since`` and no more (Coinbase; the least of them): an empty page is no end.
-_WINDOWS_A_PAGE: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def _pages(client: MarketData, plan: Plan, span: Window) -> tuple[list[pd.DataFr
         if page.empty:
             if plan.reach is not None:
                 break
-            since += _WINDOWS_A_PAGE * plan.key.timeframe.delta
+            since += SHORTEST_PAGE * plan.key.timeframe.delta
             continue
         pages.append(candle_frame(page))
         newest = pages[-1]["ts"].iloc[-1].to_pydatetime()
@@ -117,7 +114,7 @@ def _reached(plan: Plan, span: Window, rows: pd.DataFrame, full: bool) -> dateti
     # A few quiet windows at the start of an answer that is well short of full are just that.  More of them might be an answer cut
     # elsewhere than documented: those are a gap, until trades show that nobody traded.
     quiet = (first - span.start) // plan.key.timeframe.delta
-    if plan.reach is not None and full and len(rows) < plan.reach - _SHORT_OF_FULL and quiet <= _QUIET_HEAD:
+    if plan.reach is not None and full and len(rows) < plan.reach - _SHORT_OF_FULL and quiet <= QUIET_HEAD:
         return span.start
     return max(first, span.start)
 

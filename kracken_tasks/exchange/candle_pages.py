@@ -13,13 +13,11 @@ import pandas as pd
 from kracken_tasks.domain.clock import iso
 from kracken_tasks.domain.market import Timeframe
 from kracken_tasks.errors import BadData, Misconfigured
-from kracken_tasks.exchange.market_data import MarketData
+from kracken_tasks.exchange.market_data import SHORTEST_PAGE, MarketData
 
 __all__ = ["candle_frame"]
 
 _QUIET: Final = 100  # candles
-# How far an empty page is sure to reach, in candles: no venue's page is shorter than this (Coinbase 300, Bitstamp and Binance 1000).
-_SHORTEST_PAGE: Final = 300
 _COLUMNS: Final = ["open", "high", "low", "close", "volume"]
 
 
@@ -86,7 +84,7 @@ def _pages(
         page = market.ohlc(symbol, width, start)
         pages.append(page)
         if page.empty:
-            start += _SHORTEST_PAGE * width.delta
+            start += SHORTEST_PAGE * width.delta
             if whole or start > width.last_closed(now):
                 break
             continue

@@ -6,13 +6,18 @@ Out: frames with the columns named in ``domain.market``.  Never: anything privat
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import pandas as pd
 
 from kracken_tasks.domain.market import Timeframe
 
-__all__ = ["MarketData"]
+__all__ = ["QUIET_HEAD", "SHORTEST_PAGE", "MarketData"]
+
+# How far an empty page is sure to reach, in candles: no venue's page is shorter than this (Coinbase 300, Bitstamp and Binance 1000).
+SHORTEST_PAGE: Final = 300
+# For how many candles before a first answer nobody may have traded; one that begins later leaves a gap.
+QUIET_HEAD: Final = 20
 
 
 class MarketData(Protocol):

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 from kracken_tasks.domain.clock import monotonic_seconds, pause
 from kracken_tasks.errors import Misconfigured, RetryLater
+from kracken_tasks.exchange.market_data import QUIET_HEAD, SHORTEST_PAGE
 from kracken_tasks.exchange.streams.backoff import Backoff
 from kracken_tasks.exchange.streams.pump import Post, Pump, Surroundings
 from kracken_tasks.exchange.streams.source import StreamTrouble
@@ -26,10 +27,7 @@ Resume = Sequence[PublicTrade] | datetime
 _MOMENT: Final = timedelta(microseconds=1)
 _DEPTH: Final = 10
 _LOOK_AGAIN: Final = 0.05
-# How far an empty page is sure to reach, in candles, where a venue pages them (Coinbase, the least).
-_SHORTEST_PAGE: Final = 300
 _BEGIN_WHERE_ASKED: Final = ("binance", "binanceus", "bitstamp", "coinbase")  # with candles
-_QUIET_HEAD: Final = 20  # candles; nobody may have traded for so long
 _NEARLY_ALL: Final = 0.9  # a page that is cut short by the reach lacks only windows without trades
 
 
@@ -296,7 +294,7 @@ class _CandlePump(Pump):
         if reach is not None:
             cut = late > 0 and len(page) >= reach * _NEARLY_ALL
             return f"{self.key.exchange} reaches back {reach} candles over REST" if cut else ""
-        doubtful = late > _QUIET_HEAD and self.key.exchange not in _BEGIN_WHERE_ASKED
+        doubtful = late > QUIET_HEAD and self.key.exchange not in _BEGIN_WHERE_ASKED
         return f"{self.key.exchange} begins {late} candles later than asked over REST" if doubtful else ""
 
     def _behind_an_empty_page(self, since: datetime, ended: datetime) -> datetime | None:
@@ -304,7 +302,7 @@ class _CandlePump(Pump):
 
         None where it has been asked for all there is, or the stream told of a candle that REST does not show.
         """
-        after = since + _SHORTEST_PAGE * self._track.timeframe.delta
+        after = since + SHORTEST_PAGE * self._track.timeframe.delta
         told = self._track.first()
         whole = self.around.ask.reach(self._track.timeframe) is not None
         return None if whole or after > ended or (told is not None and told < after) else after
